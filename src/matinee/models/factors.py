@@ -1,0 +1,282 @@
+"""What is learned, kept apart from how: factor models, and one person as a model sees them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matinee.data.ratings import Bools, Csr, Float32, Ids, Int32, Int64, Vocabulary, as_ids
+from matinee.errors import ParameterError, UnknownMovieError, UnknownUserError
+from matinee.models.topk import top_k
+
+Id = int | str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FactorModel(ABC):
+    """Vectors of users and items whose inner product, plus biases, is the score.
+
+    Attributes
+    ----------
+    users, items
+        Vocabularies of the training set.
+    user_factors, item_factors
+        Shapes ``(n_users, rank)`` and ``(n_items, rank)``, float32.
+    user_biases, item_biases
+        Shapes ``(n_users,)`` and ``(n_items,)``, float32; zeros where the model has none.
+    mean
+        Added to every score.
+    seen
+        The training ratings by user row (stars as values).
+    scale
+        Lowest and highest rating allowed.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    user_factors: Float32
+    item_factors: Float32
+    user_biases: Float32
+    item_biases: Float32
+    mean: float
+    seen: Csr
+    scale: tuple[float, float]
+
+    @property
+    def rank(self) -> int:
+        """Length of the factors."""
+        return int(self.item_factors.shape[1])
+
+    @cached_property
+    def item_counts(self) -> Int64:
+        """How many training ratings each item has, shape ``(n_items,)``."""
+        return np.bincount(self.seen.indices, minlength=len(self.items)).astype(np.int64)
+
+    @abstractmethod
+    def solve_person(self, item_rows: Int32, stars: Float32) -> tuple[Float32, float]:
+        """Solve for one person's factors, shape ``(rank,)``, and bias, the items being fixed."""
+
+    def person(self, user_id: Id) -> Person:
+        """Return a user of the training set.
+
+        Raises
+        ------
+        UnknownUserError
+            If the training set has no such user.
+        """
+        row = int(self.users.rows([user_id])[0])
+        if row < 0:
+            raise UnknownUserError(f"user {user_id!r} is not in the training set: fold their ratings in instead")
+        item_rows, stars = self.seen.row(row)
+        return Person(self, item_rows, stars, self.user_factors[row], float(self.user_biases[row]))
+
+    def fold_in(self, ratings: Mapping[Any, float]) -> Person:
+        """Place someone who is not in the training set: the training's own solve with the items fixed.
+
+        Parameters
+        ----------
+        ratings
+            Stars by item id; items that the model does not know are left out.
+
+        Raises
+        ------
+        ParameterError
+            If a rating lies outside the scale.
+        """
+        stars = np.fromiter(ratings.values(), np.float32, len(ratings))
+        low, high = self.scale
+        if not bool(np.all((stars >= low) & (stars <= high))):
+            raise ParameterError(f"ratings {stars.tolist()} leave the scale; {low:g} to {high:g} stars are allowed")
+        rows = self.items.rows(as_ids(list(ratings))) if ratings else np.empty(0, np.int32)
+        known = rows >= 0
+        order = np.argsort(rows[known])
+        rows, stars = rows[known][order], stars[known][order]
+        factors, bias = self.solve_person(rows, stars)
+        return Person(self, rows, stars, factors, bias)
+
+    def recommend(self, user_id: Id, n: int = 10, **filters: Any) -> tuple[Ids, Float32]:
+        """Rank films for a user of the training set; see `Person.recommend`."""
+        return self.person(user_id).recommend(n, **filters)
+
+    def scores(self, user_ids: npt.ArrayLike) -> Float32:
+        """Score every item for several users of the training set.
+
+        Returns
+        -------
+        Float32
+            Shape ``(len(user_ids), n_items)``; columns in the order of `items`. Users that the model does not know
+            get the mean and the item biases.
+        """
+        rows = self.users.rows(user_ids)
+        known = (rows >= 0).astype(np.float32)
+        scores = (self.user_factors[rows] * known[:, None]) @ self.item_factors.T
+        scores += self.item_biases
+        scores += (self.user_biases[rows] * known + np.float32(self.mean))[:, None]
+        return np.asarray(scores, np.float32)
+
+    @cached_property
+    def _item_norms(self) -> Float32:
+        norms = np.linalg.norm(self.item_factors, axis=1)
+        return np.where(norms > 0, norms, 1).astype(np.float32)
+
+    def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
+        """Find the items whose factors point the same way (cosine), best first, the item itself left out.
+
+        Raises
+        ------
+        UnknownMovieError
+            If the model does not know the item.
+        """
+        row = int(self.items.rows([item_id])[0])
+        if row < 0:
+            raise UnknownMovieError(f"item {item_id!r} is not in the training set, so nothing is known to be similar")
+        cosines = self.item_factors @ self.item_factors[row] / (self._item_norms * self._item_norms[row])
+        allowed = np.ones(len(self.items), np.bool_)
+        allowed[row] = False
+        return self.ranked(cosines, n, allowed)
+
+    def ranked(self, scores: Float32, n: int, allowed: Bools | None = None) -> tuple[Ids, Float32]:
+        """Return ids and scores of the `n` best allowed items, best first, ties by id."""
+        rows = top_k(scores, n, allowed)
+        return self.items.ids[rows], scores[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class RatingModel(FactorModel):
+    """A factor model whose score is a number of stars."""
+
+    def predict(self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike) -> Float32 | float:
+        """Predict stars, clipped to the scale, never NaN.
+
+        Parameters
+        ----------
+        user_ids, item_ids
+            Two scalars, or two arrays of equal length.
+
+        Returns
+        -------
+        float or Float32
+            A float for scalars, else shape ``(n,)``. An unknown item gets the mean and the user's bias, an unknown
+            user the mean and the item's bias.
+
+        Raises
+        ------
+        ParameterError
+            If the lengths differ.
+        """
+        users, items = as_ids(user_ids, "user ids"), as_ids(item_ids, "item ids")
+        if len(users) != len(items):
+            raise ParameterError(f"{len(users)} users and {len(items)} items arrived; give equally many, pair by pair")
+        user_rows, item_rows = self.users.rows(users), self.items.rows(items)
+        stars = self.predict_rows(user_rows, item_rows)
+        return float(stars[0]) if np.ndim(user_ids) == 0 and np.ndim(item_ids) == 0 else stars
+
+    def predict_rows(self, user_rows: Int32, item_rows: Int32) -> Float32:
+        """Predict stars of pairs of rows, -1 standing for an unknown user or item."""
+        user_known, item_known = user_rows >= 0, item_rows >= 0
+        both = user_known & item_known
+        stars = np.full(len(user_rows), self.mean, np.float32)
+        stars[user_known] += self.user_biases[user_rows[user_known]]
+        stars[item_known] += self.item_biases[item_rows[item_known]]
+        x, y = self.user_factors[user_rows[both]], self.item_factors[item_rows[both]]
+        stars[both] += np.einsum("ij,ij->i", x, y)
+        return np.clip(stars, *self.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person as a model sees them: their ratings among the model's items, and what was solved from them.
+
+    Attributes
+    ----------
+    model
+        The model that the person was placed in.
+    item_rows, stars
+        Shapes ``(k,)``: the ratings that the model knows the items of, by increasing row.
+    factors
+        Shape ``(rank,)``, float32.
+    bias
+        Added to every score of this person.
+    """
+
+    model: FactorModel
+    item_rows: Int32
+    stars: Float32
+    factors: Float32
+    bias: float
+
+    def scores(self) -> Float32:
+        """Score every item, shape ``(n_items,)``, not clipped."""
+        model = self.model
+        return np.asarray(
+            model.item_factors @ self.factors + model.item_biases + np.float32(self.bias + model.mean), np.float32
+        )
+
+    def predict(self, item_ids: npt.ArrayLike) -> Float32 | float:
+        """Score items by id, clipped to the scale; an unknown item gets the mean and the person's bias."""
+        rows = self.model.items.rows(as_ids(item_ids, "item ids"))
+        known = rows >= 0
+        scores = np.full(len(rows), self.model.mean + self.bias, np.float32)
+        scores[known] += self.model.item_factors[rows[known]] @ self.factors + self.model.item_biases[rows[known]]
+        stars = np.clip(scores, *self.model.scale)
+        return float(stars[0]) if np.ndim(item_ids) == 0 else stars
+
+    def recommend(
+        self,
+        n: int = 10,
+        *,
+        include_seen: bool = False,
+        min_ratings: int = 0,
+        exclude: Iterable[Id] = (),
+        only: Iterable[Id] | None = None,
+    ) -> tuple[Ids, Float32]:
+        """Rank films for this person.
+
+        Parameters
+        ----------
+        n
+            How many at most.
+        include_seen
+            Keep the films that the person rated.
+        min_ratings
+            Leave out films with fewer training ratings.
+        exclude
+            Item ids to leave out.
+        only
+            Item ids to choose among; None for all.
+
+        Returns
+        -------
+        (item_ids, scores)
+            Best first, ties by id; fewer than `n` where the filters leave fewer.
+
+        Raises
+        ------
+        ParameterError
+            If `n` or `min_ratings` is negative.
+        """
+        if n < 0 or min_ratings < 0:
+            raise ParameterError(f"n={n}, min_ratings={min_ratings}: neither may be negative")
+        model = self.model
+        allowed = model.item_counts >= min_ratings
+        if only is not None:
+            chosen = np.zeros(len(allowed), np.bool_)
+            chosen[known_rows(model.items, only)] = True
+            allowed &= chosen
+        allowed[known_rows(model.items, exclude)] = False
+        if not include_seen:
+            allowed[self.item_rows] = False
+        return model.ranked(self.scores(), n, allowed)
+
+
+def known_rows(items: Vocabulary, ids: Iterable[Id]) -> Int32:
+    """Return the rows of those ids that the vocabulary holds."""
+    wanted = list(ids)
+    rows = items.rows(as_ids(wanted)) if wanted else np.empty(0, np.int32)
+    return rows[rows >= 0]

@@ -1,0 +1,1 @@
+"""What people do, in SQL: the only place with SQLAlchemy."""

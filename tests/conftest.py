@@ -1,0 +1,27 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with the official ml-latest-small.zip (MATINEE_TEST_DATA; by default beside the checkout)."""
+    folder = Path(os.environ.get("MATINEE_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "ml-latest-small.zip").exists():
+        pytest.skip(
+            f"no ml-latest-small.zip in {folder}: put the zip there or set MATINEE_TEST_DATA"
+        )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_zip(shared_data: Path) -> Path:
+    """GroupLens's ml-latest-small of 2018-09, as published."""
+    return shared_data / "ml-latest-small.zip"
