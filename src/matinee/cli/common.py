@@ -1,0 +1,95 @@
+"""What every command shares: options, where output goes, progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from matinee.models.als import Progress
+
+data_argument = click.argument("data", metavar="DATA")
+"""The data set, as `matinee.load` takes it; the parameter is called `data`."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
+"""The parameter is called `as_json`."""
+
+
+def _home(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path:
+    from matinee.settings import Settings
+
+    return Settings.read(home=value).home
+
+
+home_option = click.option(
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False),
+    callback=_home,
+    help="Folder of data/, models/ and matinee.db (MATINEE_HOME; default: your user data folder).",
+)
+"""The parameter is called `home`: an absolute `Path` that may not exist yet."""
+
+
+def answer(document: Any, text: str | Callable[[], str], as_json: bool) -> None:
+    """Print an answer: the document as JSON if asked, else the text (or what the function returns)."""
+    if not as_json:
+        click.echo(text if isinstance(text, str) else text())
+        return
+    import orjson
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+    click.echo(orjson.dumps(document, option=options, default=str).decode())
+
+
+def say(message: str) -> None:
+    """Print a remark on standard error."""
+    click.echo(message, err=True)
+
+
+def columns(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
+    """Lay a table out as text: numbers to the right, words to the left, nothing ever cut off; None shows as a dash."""
+    cells = [["-" if value is None else str(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+    right = [bool(rows) and all(_is_number(row[i]) for row in cells) for i in range(len(headers))]
+
+    def line(texts: Sequence[str]) -> str:
+        placed = (t.rjust(w) if r else t.ljust(w) for t, w, r in zip(texts, widths, right, strict=True))
+        return "  ".join(placed).rstrip()
+
+    return "\n".join(line(texts) for texts in [headers, *cells])
+
+
+def _is_number(text: str) -> bool:
+    return text == "-" or text.lstrip("+-").replace(".", "", 1).replace(",", "").rstrip("%").isdigit()
+
+
+@contextmanager
+def fit_progress(label: str) -> Iterator[Callable[[Progress], None] | None]:
+    """Show a bar on standard error while a model is fitted; nothing where that is no terminal.
+
+    Yields
+    ------
+    Callable or None
+        To be passed as `progress` to `fit`.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    shown = ("[progress.description]{task.description}", BarColumn(), "{task.completed}/{task.total}")
+    with Bars(*shown, TextColumn("{task.fields[note]}"), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
+        task = bars.add_task(label, total=None, note="")
+
+        def update(progress: Progress) -> None:
+            note = f"training RMSE {progress.rmse:.4f}" if progress.rmse == progress.rmse else ""
+            bars.update(task, total=progress.iterations, completed=progress.iteration, note=note)
+
+        yield update
