@@ -12,17 +12,23 @@ if TYPE_CHECKING:
     from matinee.data.dataset import Dataset
     from matinee.data.ratings import Ratings
     from matinee.errors import MatineeError
+    from matinee.evaluation.metrics import rmse
     from matinee.models.als import ALS
+    from matinee.models.bias import damped_bias
+    from matinee.models.implicit_als import ImplicitALS
 
-__all__ = ["ALS", "Dataset", "MatineeError", "Ratings"]
+__all__ = ["ALS", "Dataset", "ImplicitALS", "MatineeError", "Ratings", "damped_bias", "rmse"]
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "ALS": "matinee.models.als",
     "Dataset": "matinee.data.dataset",
+    "ImplicitALS": "matinee.models.implicit_als",
     "MatineeError": "matinee.errors",
     "Ratings": "matinee.data.ratings",
+    "damped_bias": "matinee.models.bias",
+    "rmse": "matinee.evaluation.metrics",
 }
 
 
