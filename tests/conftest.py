@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Compiling kernels or a busy machine make a first example slow; --timeout catches what hangs.
+settings.register_profile("matinee", deadline=None)
+settings.load_profile("matinee")
 
 ROOT = Path(__file__).resolve().parents[1]
 
