@@ -1,11 +1,12 @@
 """The one table of settings: flags, then the environment (MATINEE_*), then matinee.toml, then the defaults below.
 
-`docs/settings.md` is generated from this table (`python -m matinee.settings`), and `serve` takes its flags from it.
+`docs/settings.md` is generated from this table (`make docs`), and `serve` takes its flags from it.
 Names end in their unit. Import this module only where a setting is used: pydantic is slow to load.
 """
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,6 +73,8 @@ class Settings(BaseSettings):
         """
         try:
             return cls(**{name: value for name, value in flags.items() if value is not None})
+        except tomllib.TOMLDecodeError as error:
+            raise ParameterError(f"{TOML_FILE} is not valid TOML: {error}") from error
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
