@@ -9,7 +9,7 @@ import numpy as np
 
 from matinee.data.ratings import Csr, Float32, Int32, Ratings
 from matinee.errors import ParameterError
-from matinee.models.factors import RatingModel
+from matinee.models.factors import PersonSystem, RatingModel
 from matinee.models.solver import solve_row
 
 
@@ -96,7 +96,12 @@ class ALSModel(RatingModel):
 
     params: ALS
 
-    def solve_person(self, item_rows: Int32, stars: Float32) -> tuple[Float32, float]:
-        """Solve for one person: the training's user step."""
-        targets = stars - self.item_biases[item_rows] - np.float32(self.mean)
-        return self.params.solve_one(self.item_factors[item_rows], targets)
+    def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
+        """State one person's system: the training's user step."""
+        weights = np.ones(len(stars), np.float32) if emphasis is None else emphasis
+        regularization = self.params.regularization * float(weights.sum())
+        return PersonSystem(
+            factors=self.item_factors[item_rows], weights=weights,
+            targets=weights * (stars - self.item_biases[item_rows] - np.float32(self.mean)),
+            regularization=regularization, bias_regularization=regularization if self.params.biases else None,
+        )  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from matinee.data.ratings import Float32, Int32, Ratings
 from matinee.errors import ParameterError
-from matinee.models.factors import RatingModel
+from matinee.models.factors import PersonSystem, RatingModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,11 @@ class DampedBiasModel(RatingModel):
 
     params: DampedBias
 
-    def solve_person(self, item_rows: Int32, stars: Float32) -> tuple[Float32, float]:
-        """Average what the items leave unexplained: the training's user step."""
-        residuals = stars.astype(np.float64) - self.mean - self.item_biases[item_rows]
-        return np.zeros(0, np.float32), float(residuals.sum() / max(len(stars) + self.params.damping, 1))
+    def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
+        """State one person's system, of which only the bias is left: the training's user step."""
+        weights = np.ones(len(stars), np.float32) if emphasis is None else emphasis
+        return PersonSystem(
+            factors=self.item_factors[item_rows], weights=weights, regularization=0,
+            targets=weights * (stars - self.item_biases[item_rows] - np.float32(self.mean)),
+            bias_regularization=self.params.damping,
+        )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from matinee.data.ratings import Bools, Csr, Float32, Ids, Int32, Int64, Vocabulary, as_ids
 from matinee.errors import ParameterError, UnknownMovieError, UnknownUserError
+from matinee.models.person import Id, Person, PersonSystem
 from matinee.models.topk import top_k
 
-Id = int | str
+__all__ = ["FactorModel", "Id", "Person", "PersonSystem", "RatingModel"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,8 +60,24 @@ class FactorModel(ABC):
         return np.bincount(self.seen.indices, minlength=len(self.items)).astype(np.int64)
 
     @abstractmethod
-    def solve_person(self, item_rows: Int32, stars: Float32) -> tuple[Float32, float]:
-        """Solve for one person's factors, shape ``(rank,)``, and bias, the items being fixed."""
+    def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
+        """State the system of one person, the items being fixed: the training's user step.
+
+        Parameters
+        ----------
+        item_rows, stars
+            Shapes ``(k,)``: the person's ratings.
+        emphasis
+            Shape ``(k,)``: how much each rating counts, 1 for a whole rating, which older ratings lose; None for ones.
+        """
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Name the arrays that a model folder keeps of this model; the names are fields of the class.
+
+        Vocabularies, `seen`, `mean`, `scale` and parameters are kept without being named here.
+        """
+        names = ("user_factors", "item_factors", "user_biases", "item_biases")
+        return {name: getattr(self, name) for name in names}
 
     def person(self, user_id: Id) -> Person:
         """Return a user of the training set.
@@ -76,13 +93,15 @@ class FactorModel(ABC):
         item_rows, stars = self.seen.row(row)
         return Person(self, item_rows, stars, self.user_factors[row], float(self.user_biases[row]))
 
-    def fold_in(self, ratings: Mapping[Any, float]) -> Person:
+    def fold_in(self, ratings: Mapping[Any, float], *, emphasis: Mapping[Any, float] | None = None) -> Person:
         """Place someone who is not in the training set: the training's own solve with the items fixed.
 
         Parameters
         ----------
         ratings
             Stars by item id; items that the model does not know are left out.
+        emphasis
+            How much a rating counts, by item id, 1 where none is given.
 
         Raises
         ------
@@ -95,10 +114,12 @@ class FactorModel(ABC):
             raise ParameterError(f"ratings {stars.tolist()} leave the scale; {low:g} to {high:g} stars are allowed")
         rows = self.items.rows(as_ids(list(ratings))) if ratings else np.empty(0, np.int32)
         known = rows >= 0
-        order = np.argsort(rows[known])
-        rows, stars = rows[known][order], stars[known][order]
-        factors, bias = self.solve_person(rows, stars)
-        return Person(self, rows, stars, factors, bias)
+        order = np.flatnonzero(known)[np.argsort(rows[known])]
+        weight = None
+        if emphasis:
+            weight = np.array([emphasis.get(item_id, 1.0) for item_id in ratings], np.float32)[order]
+        factors, bias = self.person_system(rows[order], stars[order], weight).solve()
+        return Person(self, rows[order], stars[order], factors, bias, weight)
 
     def recommend(self, user_id: Id, n: int = 10, **filters: Any) -> tuple[Ids, Float32]:
         """Rank films for a user of the training set; see `Person.recommend`."""
@@ -187,96 +208,3 @@ class RatingModel(FactorModel):
         x, y = self.user_factors[user_rows[both]], self.item_factors[item_rows[both]]
         stars[both] += np.einsum("ij,ij->i", x, y)
         return np.clip(stars, *self.scale)
-
-
-@dataclass(frozen=True, eq=False)
-class Person:
-    """One person as a model sees them: their ratings among the model's items, and what was solved from them.
-
-    Attributes
-    ----------
-    model
-        The model that the person was placed in.
-    item_rows, stars
-        Shapes ``(k,)``: the ratings that the model knows the items of, by increasing row.
-    factors
-        Shape ``(rank,)``, float32.
-    bias
-        Added to every score of this person.
-    """
-
-    model: FactorModel
-    item_rows: Int32
-    stars: Float32
-    factors: Float32
-    bias: float
-
-    def scores(self) -> Float32:
-        """Score every item, shape ``(n_items,)``, not clipped."""
-        model = self.model
-        return np.asarray(
-            model.item_factors @ self.factors + model.item_biases + np.float32(self.bias + model.mean), np.float32
-        )
-
-    def predict(self, item_ids: npt.ArrayLike) -> Float32 | float:
-        """Score items by id, clipped to the scale; an unknown item gets the mean and the person's bias."""
-        rows = self.model.items.rows(as_ids(item_ids, "item ids"))
-        known = rows >= 0
-        scores = np.full(len(rows), self.model.mean + self.bias, np.float32)
-        scores[known] += self.model.item_factors[rows[known]] @ self.factors + self.model.item_biases[rows[known]]
-        stars = np.clip(scores, *self.model.scale)
-        return float(stars[0]) if np.ndim(item_ids) == 0 else stars
-
-    def recommend(
-        self,
-        n: int = 10,
-        *,
-        include_seen: bool = False,
-        min_ratings: int = 0,
-        exclude: Iterable[Id] = (),
-        only: Iterable[Id] | None = None,
-    ) -> tuple[Ids, Float32]:
-        """Rank films for this person.
-
-        Parameters
-        ----------
-        n
-            How many at most.
-        include_seen
-            Keep the films that the person rated.
-        min_ratings
-            Leave out films with fewer training ratings.
-        exclude
-            Item ids to leave out.
-        only
-            Item ids to choose among; None for all.
-
-        Returns
-        -------
-        (item_ids, scores)
-            Best first, ties by id; fewer than `n` where the filters leave fewer.
-
-        Raises
-        ------
-        ParameterError
-            If `n` or `min_ratings` is negative.
-        """
-        if n < 0 or min_ratings < 0:
-            raise ParameterError(f"n={n}, min_ratings={min_ratings}: neither may be negative")
-        model = self.model
-        allowed = model.item_counts >= min_ratings
-        if only is not None:
-            chosen = np.zeros(len(allowed), np.bool_)
-            chosen[known_rows(model.items, only)] = True
-            allowed &= chosen
-        allowed[known_rows(model.items, exclude)] = False
-        if not include_seen:
-            allowed[self.item_rows] = False
-        return model.ranked(self.scores(), n, allowed)
-
-
-def known_rows(items: Vocabulary, ids: Iterable[Id]) -> Int32:
-    """Return the rows of those ids that the vocabulary holds."""
-    wanted = list(ids)
-    rows = items.rows(as_ids(wanted)) if wanted else np.empty(0, np.int32)
-    return rows[rows >= 0]

@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from matinee.data.ratings import Csr, Float32, Int32, Int64, Ratings
 from matinee.errors import ParameterError
-from matinee.models.factors import FactorModel
-from matinee.models.solver import solve_row
+from matinee.models.factors import FactorModel, PersonSystem
 
 Float64 = npt.NDArray[np.float64]
 BLOCK = 256
@@ -125,7 +124,7 @@ class ImplicitALS:
         """Weight of every pair, liked or not."""
         return self.alpha0 if self.objective == "ials" else 1.0
 
-    def row_regularization(self, liked: npt.NDArray[np.int64] | int, others: int) -> Float64:
+    def row_regularization(self, liked: npt.NDArray[np.int64] | float, others: int) -> Float64:
         """Return what is added to the diagonal for rows with so many liked pairs, `others` being the other side."""
         counts = np.asarray(liked, np.float64)
         if self.objective == "spark":
@@ -193,15 +192,15 @@ class ImplicitModel(FactorModel):
         """What every person's system shares, shape ``(rank, rank)``."""
         return np.float32(self.params.gram_weight) * gramian(self.item_factors)
 
-    def solve_person(self, item_rows: Int32, stars: Float32) -> tuple[Float32, float]:
-        """Solve for one person: the training's user step. Without any liked film the factors are zeros."""
+    def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
+        """State one person's system: the training's user step; ratings that say nothing have no weight in it."""
         w, t = self.params.weights(stars, self.scale)
-        liked = w > 0
-        solution = solve_row(
-            self.item_factors[item_rows[liked]], t[liked], weights=w[liked], gram=self.gram,
-            regularization=float(self.params.row_regularization(int(liked.sum()), len(self.items))),
+        counts = np.ones(len(stars), np.float32) if emphasis is None else emphasis
+        liked = float(counts[w > 0].sum())
+        return PersonSystem(
+            factors=self.item_factors[item_rows], weights=counts * w, targets=counts * t, gram=self.gram,
+            regularization=float(self.params.row_regularization(liked, len(self.items))),
         )  # fmt: skip
-        return solution.factors.astype(np.float32), 0.0
 
 
 def gramian(factors: Float32) -> Float32:

@@ -1,0 +1,213 @@
+"""One person as a model sees them, and the small system that places them there and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from matinee.data.ratings import Float32, Ids, Int32, Vocabulary, as_ids
+from matinee.errors import ParameterError
+
+if TYPE_CHECKING:
+    from matinee.models.factors import FactorModel
+
+Id = int | str
+Float64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PersonSystem:
+    """The solver's equation for one person, A x = b with the items fixed (see `matinee.models.solver`).
+
+    The solution is linear in the targets, so that a score falls apart into one part per rating (Hu, Koren, Volinsky
+    2008, section 5). A bias is one more unknown whose factor is 1.
+
+    Attributes
+    ----------
+    factors
+        Shape ``(k, rank)``: the items that the person rated.
+    weights, targets
+        Shapes ``(k,)``: w_j and t_j of the equation; t_j includes the weight.
+    regularization
+        Added to the diagonal of A.
+    gram
+        Shape ``(rank, rank)``: what everybody's system shares; None for zeros.
+    bias_regularization
+        Weight of bias² in the objective; None where a person has no bias.
+    """
+
+    factors: npt.NDArray[np.floating]
+    weights: npt.NDArray[np.floating]
+    targets: npt.NDArray[np.floating]
+    regularization: float
+    gram: npt.NDArray[np.floating] | None = None
+    bias_regularization: float | None = None
+
+    @cached_property
+    def _rows(self) -> Float64:
+        return self._bordered(self.factors)
+
+    def _bordered(self, factors: npt.NDArray[np.floating]) -> Float64:
+        rows = np.asarray(factors, np.float64)
+        return rows if self.bias_regularization is None else np.column_stack([rows, np.ones(len(rows))])
+
+    def _apply_inverse(self, right: Float64) -> Float64:
+        from scipy.linalg import cho_solve
+
+        return np.asarray(cho_solve(self._cholesky, right, check_finite=False), np.float64)
+
+    @cached_property
+    def _cholesky(self) -> tuple[Float64, bool]:
+        from scipy.linalg import cho_factor
+
+        rank = self.factors.shape[1]
+        a = (self._rows * np.asarray(self.weights, np.float64)[:, None]).T @ self._rows
+        a[np.arange(rank), np.arange(rank)] += self.regularization
+        if self.gram is not None:
+            a[:rank, :rank] += self.gram
+        if self.bias_regularization is not None:
+            a[rank, rank] += self.bias_regularization
+        factor, lower = cho_factor(a, check_finite=False)
+        return factor, bool(lower)
+
+    @property
+    def says_nothing(self) -> bool:
+        """True where no rating has a target, so that the solution is zero."""
+        return not np.any(self.targets)
+
+    def solve(self) -> tuple[Float32, float]:
+        """Return the factors, shape ``(rank,)``, and the bias; zeros where the ratings say nothing."""
+        rank = self.factors.shape[1]
+        if self.says_nothing:
+            return np.zeros(rank, np.float32), 0.0
+        solution = self._apply_inverse(self._rows.T @ np.asarray(self.targets, np.float64))
+        return solution[:rank].astype(np.float32), float(solution[rank:].sum())
+
+    def contributions(self, item_factors: npt.NDArray[np.floating]) -> Float64:
+        """Return what each rating adds to the score of each of n items.
+
+        Parameters
+        ----------
+        item_factors
+            Shape ``(n, rank)``.
+
+        Returns
+        -------
+        Float64
+            Shape ``(n, k)``; a row sums to the item's score less mean and item bias.
+        """
+        if self.says_nothing:
+            return np.zeros((len(item_factors), len(self.targets)))
+        reach = self._apply_inverse(self._bordered(item_factors).T)
+        return (self._rows @ reach).T * np.asarray(self.targets, np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """One person as a model sees them: their ratings among the model's items, and what was solved from them.
+
+    Attributes
+    ----------
+    model
+        The model that the person was placed in.
+    item_rows, stars
+        Shapes ``(k,)``: the ratings that the model knows the items of, by increasing row.
+    factors
+        Shape ``(rank,)``, float32.
+    bias
+        Added to every score of this person.
+    emphasis
+        Shape ``(k,)``: how much each rating counts, 1 for a whole rating; None for ones.
+    """
+
+    model: FactorModel
+    item_rows: Int32
+    stars: Float32
+    factors: Float32
+    bias: float
+    emphasis: Float32 | None = None
+
+    def scores(self) -> Float32:
+        """Score every item, shape ``(n_items,)``, not clipped."""
+        model = self.model
+        return np.asarray(
+            model.item_factors @ self.factors + model.item_biases + np.float32(self.bias + model.mean), np.float32
+        )
+
+    def contributions(self, item_rows: Int32) -> Float64:
+        """Return what each rating adds to the scores of items, shape ``(len(item_rows), k)``.
+
+        The factors that the person has must be those that the model solves from these ratings: a row then sums to
+        the score less the mean and the item's bias.
+        """
+        return self.model.person_system(self.item_rows, self.stars, self.emphasis).contributions(
+            self.model.item_factors[item_rows]
+        )
+
+    def predict(self, item_ids: npt.ArrayLike) -> Float32 | float:
+        """Score items by id, clipped to the scale; an unknown item gets the mean and the person's bias."""
+        rows = self.model.items.rows(as_ids(item_ids, "item ids"))
+        known = rows >= 0
+        scores = np.full(len(rows), self.model.mean + self.bias, np.float32)
+        scores[known] += self.model.item_factors[rows[known]] @ self.factors + self.model.item_biases[rows[known]]
+        stars = np.clip(scores, *self.model.scale)
+        return float(stars[0]) if np.ndim(item_ids) == 0 else stars
+
+    def recommend(
+        self,
+        n: int = 10,
+        *,
+        include_seen: bool = False,
+        min_ratings: int = 0,
+        exclude: Iterable[Id] = (),
+        only: Iterable[Id] | None = None,
+    ) -> tuple[Ids, Float32]:
+        """Rank films for this person.
+
+        Parameters
+        ----------
+        n
+            How many at most.
+        include_seen
+            Keep the films that the person rated.
+        min_ratings
+            Leave out films with fewer training ratings.
+        exclude
+            Item ids to leave out.
+        only
+            Item ids to choose among; None for all.
+
+        Returns
+        -------
+        (item_ids, scores)
+            Best first, ties by id; fewer than `n` where the filters leave fewer.
+
+        Raises
+        ------
+        ParameterError
+            If `n` or `min_ratings` is negative.
+        """
+        if n < 0 or min_ratings < 0:
+            raise ParameterError(f"n={n}, min_ratings={min_ratings}: neither may be negative")
+        model = self.model
+        allowed = model.item_counts >= min_ratings
+        if only is not None:
+            chosen = np.zeros(len(allowed), np.bool_)
+            chosen[known_rows(model.items, only)] = True
+            allowed &= chosen
+        allowed[known_rows(model.items, exclude)] = False
+        if not include_seen:
+            allowed[self.item_rows] = False
+        return model.ranked(self.scores(), n, allowed)
+
+
+def known_rows(items: Vocabulary, ids: Iterable[Id]) -> Int32:
+    """Return the rows of those ids that the vocabulary holds."""
+    wanted = list(ids)
+    rows = items.rows(as_ids(wanted)) if wanted else np.empty(0, np.int32)
+    return rows[rows >= 0]
