@@ -19,8 +19,6 @@ from matinee.errors import ParameterError
 from matinee.models.factors import FactorModel, PersonSystem
 
 Float64 = npt.NDArray[np.float64]
-BLOCK = 256
-"""Rows solved together."""
 GRAM_BLOCK = 4096
 """Factor rows whose outer products are summed before the sums are added up, in this order."""
 
@@ -139,22 +137,26 @@ class ImplicitALS:
         return Side(indptr, rows.indices[keep], weights[keep], targets[keep], regularization)
 
     def _solve(self, side: Side, factors: Float32) -> Float32:
-        gram = np.float32(self.gram_weight) * gramian(factors)
-        n_rows, diagonal = len(side.indptr) - 1, range(self.rank)
-        out = np.zeros((n_rows, self.rank), np.float32)
-        a = np.empty((BLOCK, self.rank, self.rank), np.float32)
-        b = np.empty((BLOCK, self.rank, 1), np.float32)
-        for start in range(0, n_rows, BLOCK):
-            stop = min(start + BLOCK, n_rows)
-            for q, row in enumerate(range(start, stop)):
-                span = slice(side.indptr[row], side.indptr[row + 1])
-                y = factors[side.indices[span]]
-                np.dot(y.T * side.weights[span], y, out=a[q])
-                b[q, :, 0] = y.T @ side.targets[span]
-            a[: stop - start] += gram
-            a[: stop - start, diagonal, diagonal] += side.regularization[start:stop, None].astype(np.float32)
-            out[start:stop] = np.linalg.solve(a[: stop - start], b[: stop - start])[:, :, 0]
-        return out
+        """Solve every row exactly, in the basis in which what all rows share is diagonal.
+
+        Whitened by that diagonal, a row with k entries z has A = I + Z^T Z, so that the smaller of a rank x rank and
+        a k x k system is enough.
+        """
+        values, basis = np.linalg.eigh(gramian(factors))
+        shared = np.float32(self.gram_weight) * np.maximum(values, 0)
+        rotated = factors @ basis
+        roots = np.sqrt(side.weights)
+        out = np.zeros((len(side.indptr) - 1, self.rank), np.float32)
+        for row in np.flatnonzero(np.diff(side.indptr)):
+            span = slice(side.indptr[row], side.indptr[row + 1])
+            scale = 1 / np.sqrt(shared + np.float32(side.regularization[row]))
+            z = rotated[side.indices[span]] * roots[span, None] * scale
+            t = side.targets[span] / roots[span]
+            if len(z) < self.rank:
+                out[row] = z.T @ np.linalg.solve(z @ z.T + np.eye(len(z), dtype=np.float32), t) * scale
+            else:
+                out[row] = np.linalg.solve(z.T @ z + np.eye(self.rank, dtype=np.float32), z.T @ t) * scale
+        return out @ basis.T
 
 
 class Side(NamedTuple):
