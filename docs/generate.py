@@ -25,7 +25,7 @@ def settings_page() -> str:
 
 {NOTE}
 
-A flag wins over the environment, the environment over `{TOML_FILE}` in the working directory, the file over the default.
+A flag wins over the environment, that over `{TOML_FILE}` in the working directory, the file over the default.
 Values are checked when they are read; an unknown name in the file is refused.
 
 | in `{TOML_FILE}` | environment | default | |
