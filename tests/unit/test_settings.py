@@ -47,9 +47,7 @@ def test_home_expands_the_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     ("name", "value"),
     [("port", "99999"), ("port", "http"), ("threads", "1"), ("log_level", "loud"), ("max_body_bytes", "0")],
 )
-def test_a_bad_value_names_the_setting_and_what_arrived(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bad_value_names_the_setting_and_what_arrived(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"MATINEE_{name.upper()}", value)
     with pytest.raises(ParameterError, match=f"{name}={value!r}.*MATINEE_{name.upper()}"):
         Settings.read()
