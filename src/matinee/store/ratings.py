@@ -1,0 +1,202 @@
+"""Live ratings: what people told the service, kept until they ask to be forgotten."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import Connection, bindparam, case, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from matinee.errors import ParameterError
+from matinee.store.database import Database
+from matinee.store.schema import USER_ID_LENGTH, history, ratings, users
+
+Id: TypeAlias = int | str
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class StoredRating(NamedTuple):
+    """One current rating; `stars` is None where the person took it back."""
+
+    movie_id: Id
+    stars: float | None
+    rated_at: datetime  # UTC
+
+
+_LATEST = (
+    select(ratings.c.movie_id, ratings.c.stars, ratings.c.rated_at)
+    .where(ratings.c.user_id == bindparam("user"))
+    .order_by(ratings.c.rated_at.desc(), ratings.c.movie_id)
+)
+_STARS = select(ratings.c.movie_id, ratings.c.stars).where(ratings.c.user_id == bindparam("user"))
+_KNOWN = select(users.c.user_id).where(users.c.user_id == bindparam("user"))
+
+
+class RatingStore:
+    """One current rating per user and movie, the newest, with every earlier one in a history.
+
+    Parameters
+    ----------
+    url
+        An SQLAlchemy URL; ``sqlite://`` is a database in memory. A missing database is made, an old one upgraded.
+
+    Raises
+    ------
+    ParameterError
+        If the URL cannot be understood.
+    StoreError
+        If the database cannot be used; every method may raise it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+        dialect = sqlite if self._database.engine.dialect.name == "sqlite" else postgresql
+        self._add_user = dialect.insert(users).on_conflict_do_nothing()
+        upsert = dialect.insert(ratings).values(
+            user_id=bindparam("user_id"), movie_id=bindparam("movie_id"),
+            stars=bindparam("stars"), rated_at=bindparam("rated_at"),
+        )  # fmt: skip
+        new, old = upsert.excluded, ratings.c
+        # A rating given now counts even where the clock went backwards; one with a date of its own must be newer.
+        self._add_now = upsert.on_conflict_do_update(
+            index_elements=["user_id", "movie_id"],
+            set_={
+                "stars": new.stars,
+                "rated_at": case((new.rated_at > old.rated_at, new.rated_at), else_=old.rated_at),
+            },
+        )
+        self._add_dated = upsert.on_conflict_do_update(
+            index_elements=["user_id", "movie_id"],
+            set_={"stars": new.stars, "rated_at": new.rated_at},
+            where=new.rated_at >= old.rated_at,
+        )
+
+    def close(self) -> None:
+        """Close the connections; a database in memory is gone."""
+        self._database.close()
+
+    def ping(self) -> None:
+        """Raise StoreError unless the database answers."""
+        with self._database.reading() as connection:
+            connection.execute(select(1))
+
+    def add_user(self, user_id: str) -> None:
+        """Make a user known who has no ratings yet; one who is there already stays as they are."""
+        check_user_id(user_id)
+        with self._database.writing() as connection:
+            connection.execute(self._add_user, {"user_id": user_id, "created_at": _now()})
+
+    def has_user(self, user_id: str) -> bool:
+        """Whether someone was added or ever rated here."""
+        with self._database.reading() as connection:
+            return connection.execute(_KNOWN, {"user": user_id}).first() is not None
+
+    def add_many(
+        self, user_id: str, stars: Mapping[Id, float | None], rated_at: Mapping[Id, datetime] | None = None
+    ) -> int:
+        """Keep ratings of one user, all or none, durable when this returns; a new user becomes known.
+
+        Parameters
+        ----------
+        user_id
+            1 to 64 visible characters.
+        stars
+            Stars by movie id; None takes a rating back, also one of the data set's.
+        rated_at
+            When a rating was given, by movie id; aware datetimes. Movies left out were rated now.
+
+        Returns
+        -------
+        int
+            How many became the current rating: a dated one that is older than what is there goes to the history only.
+
+        Raises
+        ------
+        ParameterError
+            If the user id is malformed, stars are not finite or a time has no zone.
+        """
+        check_user_id(user_id)
+        if any(value is not None and not math.isfinite(value) for value in stars.values()):
+            raise ParameterError(f"stars {list(stars.values())} are not all finite numbers; nothing was kept")
+        now, dates = _now(), rated_at or {}
+        rows = [
+            {
+                "user_id": user_id, "movie_id": movie_id, "stars": value, "recorded_at": now,
+                "rated_at": _microseconds(dates[movie_id]) if movie_id in dates else now,
+            }
+            for movie_id, value in stars.items()
+        ]  # fmt: skip
+        with self._database.writing() as connection:
+            connection.execute(self._add_user, {"user_id": user_id, "created_at": now})
+            if not rows:
+                return 0
+            connection.execute(history.insert(), rows)
+            return _changed(connection, self._add_dated, [row for row in rows if row["movie_id"] in dates]) + _changed(
+                connection, self._add_now, [row for row in rows if row["movie_id"] not in dates]
+            )
+
+    def latest_of(self, user_id: str) -> list[StoredRating]:
+        """Return the current ratings of a user, newest first, those taken back included; empty for an unknown user."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_LATEST, {"user": user_id}).all()
+        return [StoredRating(row[0], row[1], _EPOCH + row[2] * _MICROSECOND) for row in rows]
+
+    def ratings_of(self, user_id: str, base: Mapping[Id, float] | None = None) -> dict[Id, float]:
+        """Return stars by movie id, those taken back left out.
+
+        Parameters
+        ----------
+        user_id
+            Whose.
+        base
+            Ratings from elsewhere, such as the data set's of this user, which the ones kept here override.
+        """
+        with self._database.reading() as connection:
+            rows = connection.execute(_STARS, {"user": user_id}).all()
+        stars: dict[Id, float | None] = {**(base or {}), **{row[0]: row[1] for row in rows}}
+        return {movie_id: value for movie_id, value in stars.items() if value is not None}
+
+    def history_of(self, user_id: str) -> list[StoredRating]:
+        """Return everything a user ever rated or took back, in the order it was recorded."""
+        query = select(history.c.movie_id, history.c.stars, history.c.rated_at).where(history.c.user_id == user_id)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(history.c.id)).all()
+        return [StoredRating(row[0], row[1], _EPOCH + row[2] * _MICROSECOND) for row in rows]
+
+    def count(self) -> int:
+        """How many current ratings there are, those taken back left out."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.count(ratings.c.stars))).scalar_one()
+
+
+def check_user_id(user_id: str) -> str:
+    """Return the id, or refuse it.
+
+    Raises
+    ------
+    ParameterError
+        Unless it has 1 to 64 visible characters.
+    """
+    if not 1 <= len(user_id) <= USER_ID_LENGTH or not user_id.isprintable() or user_id != user_id.strip():
+        raise ParameterError(f"user id {user_id[:80]!r}: 1 to {USER_ID_LENGTH} visible characters are allowed")
+    return user_id
+
+
+def _changed(connection: Connection, statement: Any, rows: Iterable[dict[str, Any]]) -> int:
+    return sum(connection.execute(statement, row).rowcount for row in rows)
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _microseconds(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise ParameterError(f"time {moment.isoformat()} has no zone: give one, for example {moment.isoformat()}Z")
+    return (moment - _EPOCH) // _MICROSECOND
