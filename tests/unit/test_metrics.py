@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import matinee
 from matinee.data.ratings import Ratings
-from matinee.evaluation.metrics import auc, auc_by_group, cold_counts, mae, mean_ranks, rmse, star_metrics
+from matinee.errors import DataError
+from matinee.evaluation.metrics import auc, auc_by_group, cold_counts, mae, mean_ranks, refuse_leaks, rmse, star_metrics
 from matinee.models.bias import damped_bias
 
 
@@ -95,3 +96,9 @@ def test_ranks_share_their_mean(values):
 def test_the_top_package_has_the_two_names():
     model = matinee.damped_bias().fit(TRAIN)
     assert matinee.rmse(model, TEST) == rmse(damped_bias().fit(TRAIN), TEST) > 0
+
+
+def test_training_pairs_in_the_test_set_are_refused():
+    refuse_leaks(TRAIN, TEST.select(TEST.item_ids == 30))
+    with pytest.raises(DataError, match="2 held-out ratings are also in the training set"):
+        refuse_leaks(TRAIN, TEST)

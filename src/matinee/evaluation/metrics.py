@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from matinee.data.ratings import Bools, Float32, Ratings, Vocabulary
+from matinee.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
 Int64s = npt.NDArray[np.int64]
@@ -136,8 +137,8 @@ def star_metrics(model: StarModel, test: Ratings, *, liked_from: float = LIKED) 
     return {name: None if np.isnan(value) else value for name, value in values.items()}
 
 
-def known_pairs(model: StarModel, test: Ratings) -> Bools:
-    """Tell for every test pair whether the model knows both its user and its item, shape ``(len(test),)``."""
+def known_pairs(model: StarModel | Ratings, test: Ratings) -> Bools:
+    """Tell for every test pair whether both its user and its item are known, shape ``(len(test),)``."""
     users, items = model.users.rows(test.users.ids) >= 0, model.items.rows(test.items.ids) >= 0
     return np.asarray(users[test.user_rows] & items[test.item_rows])
 
@@ -153,3 +154,23 @@ def cold_counts(train: Ratings, test: Ratings) -> dict[str, int]:
     users, items = train.users.rows(test.users.ids) < 0, train.items.rows(test.items.ids) < 0
     pairs = users[test.user_rows] | items[test.item_rows]
     return {"cold_users": int(users.sum()), "cold_items": int(items.sum()), "cold_pairs": int(pairs.sum())}
+
+
+def refuse_leaks(train: Ratings, test: Ratings) -> None:
+    """Refuse a test set that shares a pair with the training set: nobody is examined on what they were taught.
+
+    Raises
+    ------
+    DataError
+        Saying how many pairs are in both.
+    """
+    users, items = train.users.rows(test.users.ids), train.items.rows(test.items.ids)
+    known = known_pairs(train, test)
+    width = len(train.items)
+    wanted = users[test.user_rows[known]].astype(np.int64) * width + items[test.item_rows[known]]
+    taught = train.user_rows.astype(np.int64) * width + train.item_rows  # increasing: by user, then by item
+    place = np.minimum(np.searchsorted(taught, wanted), len(taught) - 1)
+    shared = int((taught[place] == wanted).sum())
+    if shared:
+        what = "rating is" if shared == 1 else "ratings are"
+        raise DataError(f"{shared} held-out {what} also in the training set: split the ratings so that none is in both")
