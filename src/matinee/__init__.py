@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from matinee.errors import MatineeError
     from matinee.evaluation.metrics import rmse
     from matinee.models.als import ALS
+    from matinee.models.artifact import load_model, save
     from matinee.models.bias import damped_bias
     from matinee.models.implicit_als import ImplicitALS
 
-__all__ = ["ALS", "Dataset", "ImplicitALS", "MatineeError", "Ratings", "damped_bias", "rmse"]
+__all__ = ["ALS", "Dataset", "ImplicitALS", "MatineeError", "Ratings", "damped_bias", "load_model", "rmse", "save"]
 
 __version__ = "0.1.0"
 
@@ -28,7 +29,9 @@ _HOMES = {
     "MatineeError": "matinee.errors",
     "Ratings": "matinee.data.ratings",
     "damped_bias": "matinee.models.bias",
+    "load_model": "matinee.models.artifact",
     "rmse": "matinee.evaluation.metrics",
+    "save": "matinee.models.artifact",
 }
 
 

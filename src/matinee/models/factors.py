@@ -37,8 +37,11 @@ class FactorModel(ABC):
         The training ratings by user row (stars as values).
     scale
         Lowest and highest rating allowed.
+    params
+        How it was learned: a frozen dataclass of plain values.
     """
 
+    params: Any
     users: Vocabulary
     items: Vocabulary
     user_factors: Float32

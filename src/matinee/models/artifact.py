@@ -1,0 +1,260 @@
+"""Model folders: what training learned, as arrays that every process of a machine can share.
+
+    models/<id>/manifest.json           what it is, and the size, shape and SHA-256 of every other file
+                users.npy items.npy     the vocabularies
+                seen_*.npy              the training ratings by user, so that nobody is shown what they rated
+                stars/*.npy picks/*.npy the arrays that each model names in `FactorModel.arrays`
+                movies.parquet          the catalogue
+                item_stats.parquet      see `matinee.data.stats.item_stats`
+
+A folder is written beside its place and renamed, so that a reader sees all of it or nothing. Nothing is pickled, and
+arrays are memory-mapped.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import numpy as np
+
+from matinee.data.ratings import Csr, Ratings, Vocabulary
+from matinee.data.stats import item_stats
+from matinee.errors import ArtifactError, ParameterError
+from matinee.models.factors import FactorModel, RatingModel
+from matinee.models.folder import (
+    FORMAT,
+    MANIFEST,
+    Array,
+    Reader,
+    files_of,
+    fingerprint,
+    is_finite,
+    new_folder,
+    read_manifest,
+    refusing,
+    verify_files,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+LIBRARIES = ("matinee", "numpy", "polars", "scipy")
+_MODELS = {
+    "ALS": "matinee.models.als:ALSModel",
+    "BayesianMF": "matinee.models.bayesian:BayesianModel",
+    "DampedBias": "matinee.models.bias:DampedBiasModel",
+    "ImplicitALS": "matinee.models.implicit_als:ImplicitModel",
+}
+"""Kind of a model (its parameters' class) and where its class lives; parameters are the class of the field `params`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Artifact:
+    """A model folder, read.
+
+    Attributes
+    ----------
+    model_id
+        The folder's name.
+    manifest
+        What ``manifest.json`` holds.
+    stars, picks
+        The rating model, and the ranking model or None; they share vocabularies and `seen`.
+    movies
+        The catalogue; see `matinee.data.dataset.MOVIE_COLUMNS`.
+    item_stats
+        See `matinee.data.stats.item_stats`.
+    """
+
+    model_id: str
+    manifest: dict[str, Any]
+    stars: RatingModel
+    picks: FactorModel | None
+    movies: pl.DataFrame
+    item_stats: pl.DataFrame
+
+    @classmethod
+    def read(cls, path: str | Path, *, verify: bool = False) -> Artifact:
+        """Read a model folder; arrays stay on disk until they are used.
+
+        Parameters
+        ----------
+        path
+            The folder.
+        verify
+            Read every byte too: checksums and finite values.
+
+        Raises
+        ------
+        ArtifactError
+            Naming the file, if one is missing, damaged, of another size or shape than the manifest says, or if the
+            folder was written by a newer version.
+        """
+        folder = Path(path)
+        manifest = read_manifest(folder)
+        if verify:
+            verify_files(folder, manifest)
+        with refusing(folder, MANIFEST):
+            reader = Reader(folder, manifest["files"])
+            shared = _read_shared(reader) | {"scale": tuple(manifest["scale"])}
+            models = {role: _read_model(reader, role, stated, shared) for role, stated in manifest["models"].items()}
+            movies, stats = reader.table("movies.parquet"), reader.table("item_stats.parquet")
+            return cls(folder.name, manifest, models["stars"], models.get("picks"), movies, stats)
+
+
+def save(
+    stars: RatingModel,
+    picks: FactorModel | None = None,
+    *,
+    path: str | Path,
+    movies: pl.DataFrame | None = None,
+    ratings: Ratings | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    data: str | None = None,
+) -> Path:
+    """Write a model folder, whole or not at all.
+
+    Parameters
+    ----------
+    stars
+        The rating model.
+    picks
+        The ranking model, learned from the same ratings.
+    path
+        The folder; a model folder that is there already is replaced, anything else refused.
+    movies
+        The catalogue of the data set; without one, films are called "Movie <id>".
+    ratings
+        What the models were trained on, for the times of ratings; without it, taken from the model, which has none.
+    metrics
+        What evaluation measured, with its protocol, as JSON can hold it.
+    data
+        Name of the data set.
+
+    Raises
+    ------
+    ArtifactError
+        If a number is not finite, something else is at `path`, or the disk refuses.
+    ParameterError
+        If the two models come from different ratings.
+    """
+    target = Path(path)
+    _check_pair(stars, picks)
+    if target.exists() and not (target / MANIFEST).is_file():
+        raise ArtifactError(f"{target} is there already and is not a model folder: give another path")
+    trained = ratings or Ratings(stars.users, stars.items, stars.seen, scale=stars.scale)
+    stats = item_stats(trained)
+    catalogue = _bare_movies(stats) if movies is None else movies
+    if missing := set(stars.items.ids.tolist()) - set(catalogue["movie_id"]):
+        raise ParameterError(f"the table of movies lacks {len(missing)} rated films, {min(missing)!r} among them")
+    models = {"stars": stars} if picks is None else {"stars": stars, "picks": picks}
+    with new_folder(target) as folder:
+        _write_arrays(folder, models)
+        catalogue.write_parquet(folder / "movies.parquet")
+        stats.write_parquet(folder / "item_stats.parquet")
+        manifest = {
+            "format": FORMAT,
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "models": {role: _describe(model) for role, model in models.items()},
+            "scale": list(stars.scale),
+            "data": {"name": data, "movies": catalogue.height, **_describe_data(trained)},
+            "metrics": dict(metrics or {}),
+            "libraries": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
+            "files": {file.relative_to(folder).as_posix(): fingerprint(file) for file in files_of(folder)},
+        }
+        (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return target
+
+
+def load_model(path: str | Path) -> tuple[RatingModel, FactorModel | None]:
+    """Read the rating model and the ranking model, or None, of a folder; see `Artifact.read`."""
+    artifact = Artifact.read(path)
+    return artifact.stars, artifact.picks
+
+
+def _read_shared(reader: Reader) -> dict[str, Any]:
+    users, items = (Vocabulary(reader.array(f"{side}.npy")) for side in ("users", "items"))
+    indptr, indices, stars = (reader.array(f"seen_{part}.npy") for part in ("indptr", "indices", "stars"))
+    if len(indptr) != len(users) + 1 or not int(indptr[-1]) == len(indices) == len(stars):
+        raise ArtifactError(f"{reader.folder / 'seen_indptr.npy'}: does not belong to the other seen_*.npy files")
+    return {"users": users, "items": items, "seen": Csr(indptr, indices, stars, len(items))}
+
+
+def _read_model(
+    reader: Reader, role: str, stated: Mapping[str, Any], shared: Mapping[str, Any]
+) -> Any:  # the class is known only when the manifest is read
+    kind = stated["kind"]
+    if kind not in _MODELS:
+        raise ArtifactError(f"{reader.folder / MANIFEST}: no model of kind {kind!r}; {', '.join(_MODELS)} exist")
+    module, name = _MODELS[kind].split(":")
+    model_class = getattr(import_module(module), name)
+    params = get_type_hints(model_class)["params"](**stated["params"])
+    arrays = {array: reader.array(f"{role}/{array}.npy") for array in stated["arrays"]}
+    model = model_class(params=params, mean=stated["mean"], **shared, **arrays)
+    _check_shapes(reader.folder / role, model)
+    return model
+
+
+def _check_shapes(folder: Path, model: FactorModel) -> None:
+    for side, vocabulary in (("user", model.users), ("item", model.items)):
+        wanted = {f"{side}_factors": (len(vocabulary), model.rank), f"{side}_biases": (len(vocabulary),)}
+        for name, shape in wanted.items():
+            if getattr(model, name).shape != shape:
+                raise ArtifactError(
+                    f"{folder / name}.npy: has shape {getattr(model, name).shape} where {shape} belongs"
+                )
+
+
+def _check_pair(stars: FactorModel, picks: FactorModel | None) -> None:
+    if picks is None:
+        return
+    same = stars.users == picks.users and stars.items == picks.items
+    if not same or not np.array_equal(stars.seen.indices, picks.seen.indices):
+        raise ParameterError("the rating and the ranking model come from different ratings: train both on the same")
+
+
+def _write_arrays(folder: Path, models: Mapping[str, FactorModel]) -> None:
+    shared = models["stars"]
+    arrays: dict[str, Array] = {"users": shared.users.ids, "items": shared.items.ids}
+    arrays |= {"seen_indptr": shared.seen.indptr, "seen_indices": shared.seen.indices, "seen_stars": shared.seen.values}
+    arrays |= {f"{role}/{name}": array for role, model in models.items() for name, array in model.arrays().items()}
+    for name, array in arrays.items():
+        if not is_finite(array):
+            raise ArtifactError(
+                f"{name} holds numbers that are not finite: the training diverged, so nothing was saved"
+            )
+        (folder / name).parent.mkdir(exist_ok=True)
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _describe(model: FactorModel) -> dict[str, Any]:
+    return {
+        "kind": type(model.params).__name__,
+        "params": asdict(model.params),
+        "mean": float(model.mean),
+        "arrays": sorted(model.arrays()),
+    }
+
+
+def _describe_data(ratings: Ratings) -> dict[str, Any]:
+    counts = {"ratings": len(ratings), "users": len(ratings.users), "items": len(ratings.items)}
+    return {"fingerprint": ratings.fingerprint, **counts}
+
+
+def _bare_movies(stats: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    called = pl.format("Movie {}", "movie_id")
+    return stats.select(
+        "movie_id", called.alias("title"), called.alias("name"), pl.lit(None, pl.Int32).alias("year"),
+        pl.lit([], pl.List(pl.String)).alias("genres"), pl.lit(None, pl.String).alias("imdb_id"),
+        pl.lit(None, pl.Int64).alias("tmdb_id"), "ratings_count", "ratings_mean",
+    )  # fmt: skip
