@@ -7,7 +7,7 @@ Conventions for whoever adds a command:
 - Heavy imports (polars, numba, Flask, pydantic) go inside the function, or in modules that the function imports, so
   that `matinee --help` stays under a quarter of a second and `matinee COMMAND --help` is quick too.
 - Data goes to standard output, everything else to standard error: `matinee.cli.common` has `answer` (text or one JSON
-  document), `columns` (a table as text), `say` (a remark) and `fit_progress` (a bar where there is a terminal).
+  document), `columns` (a table as text), `say` (a remark) and `steps_shown` (bars where there is a terminal).
 - Options shared by commands come from decorators there: `data_argument`, `json_option`, `home_option`. Flags carry the
   names of the API's and the models' parameters: `genre_any` becomes `--genre-any`.
 - A command raises errors of `matinee.errors` and lets them pass: this module prints them as one line and exits 1.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from matinee.models.als import Progress
+    from matinee.training import Step
 
 data_argument = click.argument("data", metavar="DATA")
 """The data set, as `matinee.load` takes it; the parameter is called `data`."""
@@ -69,27 +69,28 @@ def _is_number(text: str) -> bool:
 
 
 @contextmanager
-def fit_progress(label: str) -> Iterator[Callable[[Progress], None] | None]:
-    """Show a bar on standard error while a model is fitted; nothing where that is no terminal.
+def steps_shown() -> Iterator[Callable[[Step], None] | None]:
+    """Show bars on standard error while models are trained, one per stage; nothing where that is no terminal.
 
     Yields
     ------
     Callable or None
-        To be passed as `progress` to `fit`.
+        To be called with every `matinee.training.Step`.
     """
     if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    shown = ("[progress.description]{task.description}", BarColumn(), "{task.completed}/{task.total}")
-    with Bars(*shown, TextColumn("{task.fields[note]}"), TimeRemainingColumn(), console=Console(stderr=True)) as bars:
-        task = bars.add_task(label, total=None, note="")
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*parts, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
 
-        def update(progress: Progress) -> None:
-            note = f"training RMSE {progress.rmse:.4f}" if progress.rmse == progress.rmse else ""
-            bars.update(task, total=progress.iterations, completed=progress.iteration, note=note)
+        def show(step: Step) -> None:
+            if step.stage not in tasks:
+                tasks[step.stage] = bars.add_task(step.stage, total=step.iterations, note="")
+            note = "" if step.rmse is None else f"training RMSE {step.rmse:.4f}"
+            bars.update(tasks[step.stage], completed=step.iteration, note=note)
 
-        yield update
+        yield show

@@ -1,0 +1,101 @@
+"""Who a list is for: a user of the data set, or somebody described by ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from matinee.errors import BadRowError, DataError, ParameterError, UnknownMovieError
+
+if TYPE_CHECKING:
+    from matinee.recommend.catalogue import Catalogue
+    from matinee.recommend.recommender import Recommender
+
+Id: TypeAlias = int | str
+
+MOST_BYTES = 10_000_000
+"""A file of one person's ratings is smaller than this; a data set given by mistake is not."""
+
+
+def person_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--user`, `--rate` and `--ratings`; the parameters are `user`, `rate` and `ratings_file`."""
+    for option in (
+        click.option(
+            "--ratings",
+            "ratings_file",
+            type=click.Path(path_type=Path),
+            help="File of lines movieId,rating; - for stdin.",
+        ),
+        click.option("--rate", multiple=True, metavar="MOVIE=STARS", help="A rating, by id or title; repeat for more."),
+        click.option("--user", metavar="ID", help="A user of the data set that the model was trained on."),
+    ):
+        command = option(command)
+    return command
+
+
+def gather(
+    recommender: Recommender, user: str | None, rate: tuple[str, ...], ratings_file: Path | None
+) -> dict[Id, float]:
+    """Return stars by movie id: the user's of the data set, then the file's, then those of the flags, the last winning.
+
+    Raises
+    ------
+    UnknownUserError, UnknownMovieError
+        If the data set has no such user, or the catalogue no such film.
+    DataError
+        If a line of the file is not ``movieId,rating``.
+    ParameterError
+        If nobody is described, or a rating is malformed.
+    """
+    if user is None and not rate and ratings_file is None:
+        raise ParameterError(
+            'say who the list is for: --user ID, --rate "Toy Story (1995)=4" (repeat), or --ratings FILE'
+        )
+    ratings: dict[Id, float] = dict(recommender.ratings_of(user)) if user is not None else {}
+    if ratings_file is not None:
+        ratings |= dict(rating_lines(ratings_file, recommender.catalogue))
+    ratings |= dict(parse_rate(text, recommender.catalogue) for text in rate)
+    return ratings
+
+
+def parse_rate(text: str, catalogue: Catalogue) -> tuple[Id, float]:
+    """Turn ``260=4`` or ``Toy Story (1995)=3.5`` into a movie id and stars."""
+    movie, equals, stars = text.rpartition("=")
+    if not equals or not movie.strip():
+        raise ParameterError(f"--rate {text!r}: give MOVIE=STARS, such as 260=4 or 'Toy Story (1995)=3.5'")
+    return catalogue.resolve(movie.strip()).movie_id, number_of_stars(stars, f"--rate {text!r}")
+
+
+def rating_lines(path: Path, catalogue: Catalogue) -> Iterator[tuple[Id, float]]:
+    """Read the lines ``movieId,rating`` of a file, as the tutorial's ``user_ratings.file`` has them."""
+    with click.open_file(str(path), "rb") as file:
+        raw = file.read(MOST_BYTES + 1)
+    if len(raw) > MOST_BYTES:
+        raise DataError(f"{path} is larger than {MOST_BYTES} bytes: --ratings takes one person's ratings")
+    try:
+        lines = raw.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not text: byte {error.start + 1} is not UTF-8") from error
+    if not any(line.strip() for line in lines):
+        raise DataError(f"{path} is empty: give lines movieId,rating such as 260,4.5")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        movie, comma, stars = line.partition(",")
+        if not comma:
+            raise BadRowError(str(path), number, f"{line[:80]!r} is not movieId,rating such as 260,4.5")
+        try:
+            yield catalogue.resolve(movie.strip()).movie_id, number_of_stars(stars, repr(line[:80]))
+        except (UnknownMovieError, ParameterError) as error:
+            raise BadRowError(str(path), number, str(error)) from error
+
+
+def number_of_stars(text: str, where: str) -> float:
+    """Turn text into a number; whether it lies on the model's scale is the recommender's business."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ParameterError(f"{where}: {text.strip()!r} is not a number of stars; 0.5 to 5 is allowed") from error

@@ -1,0 +1,137 @@
+"""From a data set to a promoted model: measure on a hold-out, refit on everything, save, promote.
+
+Nothing is written until both models are fitted on everything, and the registry publishes a folder in one step: whoever
+interrupts training, or runs out of disk, keeps the model that was current before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from matinee.data.dataset import Dataset
+from matinee.data.ratings import Ratings
+from matinee.data.splits import random_split
+from matinee.errors import DataError
+from matinee.evaluation.metrics import cold_counts, star_metrics
+from matinee.evaluation.ranking import rank_everything
+from matinee.models.als import ALS
+from matinee.models.bias import damped_bias
+from matinee.models.implicit_als import ImplicitALS
+from matinee.registry import Registry
+
+RANKED_USERS = 10_000
+"""Lists are measured for at most so many people, drawn by the split's seed: more changes nothing but the waiting."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far training is: the stage in words, the iteration that ended, and the training RMSE where there is one."""
+
+    stage: str
+    iteration: int
+    iterations: int
+    rmse: float | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training left: the promoted model's id, its measurements, and how long it took."""
+
+    model_id: str
+    metrics: dict[str, Any]
+    seconds: float
+
+
+Report = Callable[[Step], None]
+
+
+def train(
+    dataset: Dataset,
+    registry: Registry,
+    *,
+    stars: ALS | None = None,
+    picks: ImplicitALS | None = None,
+    test: float = 0.2,
+    seed: int = 0,
+    report: Report | None = None,
+) -> Trained:
+    """Measure, refit on everything, save and promote.
+
+    Parameters
+    ----------
+    dataset
+        What to learn from.
+    registry
+        Where the model goes; it becomes the current one.
+    stars
+        How to learn the rating model; None for the defaults.
+    picks
+        How to learn the ranking model; None to do without (lists are then ranked by stars).
+    test
+        Part of the ratings held out for measuring, between 0 and 1; 0 skips measuring.
+    seed
+        Of the split.
+    report
+        Called with a `Step` after every iteration.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is out of range.
+    DataError
+        If the data set is too small to be split.
+    ArtifactError
+        If the model folder cannot be written; the old model then stays current.
+    """
+    start = time.perf_counter()
+    stars = stars or ALS()
+    metrics = measure(dataset.ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
+    rating_model = stars.fit(dataset.ratings, progress=_stage("stars, on everything", report))
+    ranking_model = picks.fit(dataset.ratings, progress=_stage("picks, on everything", report)) if picks else None
+    model_id = registry.publish(
+        rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings, metrics=metrics, data=dataset.name
+    )
+    return Trained(model_id, metrics, time.perf_counter() - start)
+
+
+def measure(
+    ratings: Ratings, stars: ALS, picks: ImplicitALS | None, *, test: float, seed: int, report: Report | None = None
+) -> dict[str, Any]:
+    """Fit on one part of the ratings and measure on the rest, beside the damped-bias baseline."""
+    if not 0 < test < 1 or len(ratings) < 2:
+        raise DataError(f"{len(ratings)} ratings cannot be split with test={test}: give a part between 0 and 1, or 0")
+    train_part, held_out = random_split(ratings, test=test, seed=seed)
+    rating_model = stars.fit(train_part, progress=_stage("stars, measuring", report))
+    measured: dict[str, Any] = {
+        "protocol": {"split": "random", "test": test, "seed": seed, "held_out": len(held_out)},
+        **cold_counts(train_part, held_out),
+        "stars": star_metrics(rating_model, held_out),
+        "baselines": {"damped bias": star_metrics(damped_bias().fit(train_part), held_out)},
+    }
+    if picks:
+        ranking_model = picks.fit(train_part, progress=_stage("picks, measuring", report))
+        some = sample_users(held_out, RANKED_USERS, seed)
+        measured["protocol"]["ranked_users"] = len(some.users)
+        measured["picks"] = rank_everything(ranking_model, some, train_part).means
+    return measured
+
+
+def sample_users(ratings: Ratings, most: int, seed: int) -> Ratings:
+    """Return the ratings of at most so many users, drawn by the seed."""
+    users = len(ratings.users)
+    if users <= most:
+        return ratings
+    chosen = np.zeros(users, np.bool_)
+    chosen[np.random.default_rng(seed).choice(users, most, replace=False)] = True
+    return ratings.select(chosen[ratings.user_rows])
+
+
+def _stage(stage: str, report: Report | None) -> Callable[[Any], None] | None:
+    if report is None:
+        return None
+    return lambda done: report(Step(stage, done.iteration, done.iterations, getattr(done, "rmse", None)))
