@@ -96,7 +96,8 @@ class TitleIndex:
         for other in {titles.key(title) for title in titles.alternatives(film.name)} - {folded, ""}:
             self._other[other].append(film)
         self._squeezed[titles.squeezed(titles.without_article(folded))].append(film)
-        for part in (*titles.heads(main), *titles.tails(main)):
+        heads, tails = titles.heads(main), titles.tails(main)
+        for part in {*heads, *tails, *(f"{head} {tail}" for head in heads for tail in tails)} - {folded}:
             self._parts[part].append(film)
         self._by_year[film.year].append((folded, film))
 
