@@ -60,7 +60,7 @@ def machine() -> Iterator[Finding]:
     yield Finding("cores", "ok", f"{cores} of {os.cpu_count()} usable")
     import numpy as np
 
-    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]  # type: ignore[index,call-overload]
+    found = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
     width = 512 if {"X86_V4", "AVX512F"} & set(found) else 256 if {"X86_V3", "AVX2"} & set(found) else 128
     cure = "" if width > 128 or platform.machine() not in ("x86_64", "AMD64") else "training is slower without AVX2"
     yield Finding("vector width", "ok", f"{width} bits ({platform.machine()})", cure)

@@ -1,0 +1,44 @@
+"""`matinee serve`; its flags are the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import click
+
+from matinee.cli.common import say
+from matinee.errors import ArtifactError
+from matinee.settings import Settings
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a flag for every setting; the values are checked by `Settings`, and None where a flag was not given."""
+    for name, field in reversed(Settings.model_fields.items()):
+        choices = get_args(field.annotation)
+        option = click.option(
+            f"--{name.replace('_', '-')}",
+            type=click.Choice(choices) if choices else str,
+            metavar=None if choices else name.rsplit("_", 1)[-1].upper(),
+            help=f"{field.description} (MATINEE_{name.upper()})",
+        )
+        command = option(command)
+    return command
+
+
+@click.command()
+@settings_options
+def serve(**flags: str | None) -> None:
+    """Serve the current model over HTTP.
+
+    A model that is promoted while this runs is taken up at once. Stop with Ctrl-C.
+    """
+    from matinee.registry import Registry
+    from matinee.web import server
+
+    settings = Settings.read(**flags)
+    if Registry(settings.models_dir).current() is None:
+        raise ArtifactError(
+            f"there is no model in {settings.models_dir} yet: train one with `matinee train DATA` first"
+        )
+    server.serve(settings, on_ready=lambda url: say(f"serving {url} (API at {url}/api/v1/movies); Ctrl-C stops"))
