@@ -90,7 +90,8 @@ def serve(folder: Path, port: int) -> None:
                 failures.append(error)
         return attended
 
-    server.serve(Settings.read(home=folder, port=port, workers=1, log_level="warning"), on_ready=ready)
+    settings = Settings.read(home=folder, database_url="", port=port, workers=1, log_level="warning")
+    server.serve(settings, on_ready=ready)
     if failures:
         raise MatineeError(f"the demo's own questions failed: {failures[0]}")
 
