@@ -1,0 +1,232 @@
+"""Spark's own model folders, read and written without Spark or Java.
+
+Two layouts exist (seen in what Spark 4.3 writes): `ALSModel.write` of spark.ml and `MatrixFactorizationModel.save` of
+the older spark.mllib. Both hold one JSON text under ``metadata/`` and two Parquet tables of an int32 id with a list of
+float32 (ml) or float64 (mllib).
+
+Spark knows no biases: on the way out a model's mean and biases become two more columns of the factors,
+``[x, mean + b_u, 1] . [y, 1, b_i]``, so that Spark predicts what we predict; on the way back a folder that we wrote is
+taken apart again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from matinee.data.ratings import STAR_SCALE, Csr, Float32, Int64, Ratings, Vocabulary
+from matinee.errors import ArtifactError, ParameterError
+from matinee.models.als import ALS, ALSModel
+from matinee.models.factors import FactorModel
+from matinee.models.implicit_als import ImplicitALS, ImplicitModel
+
+Layout = Literal["spark", "mllib"]
+_TABLES = {"spark": ("userFactors", "itemFactors"), "mllib": ("data/user", "data/product")}
+_CLASSES = {
+    "spark": "org.apache.spark.ml.recommendation.ALSModel",
+    "mllib": "org.apache.spark.mllib.recommendation.MatrixFactorizationModel",
+}
+INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class SparkFolder:
+    """What a folder of Spark's holds.
+
+    Attributes
+    ----------
+    layout
+        "spark" (ALSModel) or "mllib" (MatrixFactorizationModel).
+    metadata
+        The JSON text of ``metadata/``.
+    user_ids, item_ids
+        Increasing ids.
+    user_factors, item_factors
+        Shapes ``(n_users, rank)`` and ``(n_items, rank)``, float32.
+    """
+
+    layout: Layout
+    metadata: dict[str, Any]
+    user_ids: Int64
+    item_ids: Int64
+    user_factors: Float32
+    item_factors: Float32
+
+
+def read_folder(path: str | Path) -> SparkFolder:
+    """Read a model folder that Spark, or `export_model`, wrote.
+
+    Raises
+    ------
+    ArtifactError
+        If it is neither of the two layouts, or a table is missing, damaged or not finite.
+    """
+    folder = Path(path)
+    metadata = _read_metadata(folder)
+    for layout, class_name in _CLASSES.items():
+        if metadata.get("class") == class_name:
+            rank = int(metadata["rank"])
+            (users, x), (items, y) = (_read_table(folder / table, rank) for table in _TABLES[layout])
+            return SparkFolder("spark" if layout == "spark" else "mllib", metadata, users, items, x, y)
+    raise ArtifactError(
+        f"{folder}: holds a {metadata.get('class')}; an ALSModel or a MatrixFactorizationModel can be imported"
+    )
+
+
+def import_model(path: str | Path, params: ALS | ImplicitALS, ratings: Ratings | None = None) -> FactorModel:
+    """Make a model of a Spark folder.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    params
+        How it was trained, which Spark's folder does not say and fold-in needs: `ALS` with ``biases=False`` or
+        `ImplicitALS` with ``objective="spark"``. Ignored for a folder that `export_model` wrote, which knows.
+    ratings
+        What it was trained on, so that nobody is shown what they rated; users and items that Spark's model does not
+        know are left out. Without it nobody has seen anything.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder cannot be read.
+    """
+    folder = read_folder(path)
+    users, items = Vocabulary(folder.user_ids), Vocabulary(folder.item_ids)
+    ours = folder.metadata.get("matinee")
+    x, y = folder.user_factors, folder.item_factors
+    mean, user_biases, item_biases = 0.0, np.zeros(len(x), np.float32), np.zeros(len(y), np.float32)
+    if ours:
+        mean, user_biases, item_biases = ours["mean"], x[:, -2] - np.float32(ours["mean"]), y[:, -1]
+        x, y = np.ascontiguousarray(x[:, :-2]), np.ascontiguousarray(y[:, :-2])
+        params = (ALS if ours["kind"] == "ALS" else ImplicitALS)(**ours["params"])
+    model_class: Any = ALSModel if isinstance(params, ALS) else ImplicitModel
+    model: FactorModel = model_class(
+        params=params, users=users, items=items, user_factors=x, item_factors=y, user_biases=user_biases,
+        item_biases=item_biases, mean=mean, seen=_seen(users, items, ratings),
+        scale=ratings.scale if ratings else STAR_SCALE,
+    )  # fmt: skip
+    return model
+
+
+def export_model(model: FactorModel, path: str | Path, *, layout: Layout = "spark") -> Path:
+    """Write a model as Spark would, so that `ALSModel.load` or `MatrixFactorizationModel.load` reads it.
+
+    Raises
+    ------
+    ParameterError
+        If ids are not integers of 32 bits, which Spark's recommenders ask for.
+    ArtifactError
+        If something is at `path` already.
+    """
+    if layout not in _TABLES:
+        raise ParameterError(f"layout={layout!r}: {' and '.join(_TABLES)} are allowed")
+    target = Path(path)
+    if target.exists():
+        raise ArtifactError(f"{target} is there already: give a path that is not")
+    for side, vocabulary in (("user", model.users), ("item", model.items)):
+        _check_ids(side, vocabulary)
+    ones = np.ones((len(model.user_factors), 1), np.float32), np.ones((len(model.item_factors), 1), np.float32)
+    user_biases = (model.user_biases + np.float32(model.mean))[:, None]
+    users = np.hstack([model.user_factors, user_biases, ones[0]])
+    items = np.hstack([model.item_factors, ones[1], model.item_biases[:, None]])
+    target.parent.mkdir(parents=True, exist_ok=True)
+    half = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        _write_metadata(half, layout, model, users.shape[1])
+        for table, vocabulary, factors in zip(_TABLES[layout], (model.users, model.items), (users, items), strict=True):
+            _write_table(half / table, vocabulary, factors, layout)
+        half.rename(target)
+    except OSError as error:
+        raise ArtifactError(f"{target} could not be written ({error.strerror}): nothing was left there") from error
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return target
+
+
+def _read_metadata(folder: Path) -> dict[str, Any]:
+    parts = sorted((folder / "metadata").glob("part-*"))
+    if not parts:
+        raise ArtifactError(f"{folder / 'metadata'}: has no part file, so this is not a model folder of Spark's")
+    try:
+        metadata = json.loads(parts[0].read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"{parts[0]}: is not JSON ({error})") from error
+    if not isinstance(metadata, dict):
+        raise ArtifactError(f"{parts[0]}: is not a JSON object, so this is not a model folder of Spark's")
+    return metadata
+
+
+def _read_table(folder: Path, rank: int) -> tuple[Int64, Float32]:
+    parts = sorted(folder.glob("*.parquet"))
+    if not parts:
+        raise ArtifactError(f"{folder}: has no Parquet file; the model folder is incomplete")
+    try:
+        table = pl.read_parquet(parts).sort("id")
+        ids = table["id"].cast(pl.Int64).to_numpy()
+        lengths = table["features"].list.len()
+        flat = table["features"].explode().cast(pl.Float32).to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise ArtifactError(f"{folder}: cannot be read ({str(error).splitlines()[0]})") from error
+    if not bool((lengths == rank).all()) or not bool(np.isfinite(flat).all()):
+        raise ArtifactError(f"{folder}: has factors that are not {rank} finite numbers each, as the metadata says")
+    if len(ids) > 1 and not bool(np.all(ids[1:] > ids[:-1])):
+        raise ArtifactError(f"{folder}: an id occurs twice")
+    return ids, np.ascontiguousarray(flat.reshape(len(ids), rank))
+
+
+def _seen(users: Vocabulary, items: Vocabulary, ratings: Ratings | None) -> Csr:
+    if ratings is None:
+        return Csr(np.zeros(len(users) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), len(items))
+    user_rows, item_rows = (
+        users.rows(ratings.users.ids)[ratings.user_rows],
+        items.rows(ratings.items.ids)[ratings.item_rows],
+    )
+    known = (user_rows >= 0) & (item_rows >= 0)
+    counts = np.bincount(user_rows[known], minlength=len(users))
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Csr(indptr, item_rows[known], ratings.stars[known], len(items))
+
+
+def _check_ids(side: str, vocabulary: Vocabulary) -> None:
+    ids: npt.NDArray[Any] = vocabulary.ids
+    if ids.dtype.kind != "i" or (len(ids) and (ids[0] < INT32.min or ids[-1] > INT32.max)):
+        raise ParameterError(f"{side} ids are not integers of 32 bits, the only ones that Spark's recommenders take")
+
+
+def _write_metadata(folder: Path, layout: Layout, model: FactorModel, rank: int) -> None:
+    ours = {"kind": type(model.params).__name__, "params": asdict(model.params), "mean": float(model.mean)}
+    if ours["kind"] not in ("ALS", "ImplicitALS"):
+        raise ParameterError(f"a {ours['kind']} model cannot be written as Spark's: ALS and ImplicitALS can")
+    metadata: dict[str, Any] = {"class": _CLASSES[layout], "rank": rank, "matinee": ours}
+    if layout == "mllib":
+        metadata["version"] = "1.0"
+    else:
+        defaults = {"blockSize": 4096, "coldStartStrategy": "nan", "itemCol": "item", "predictionCol": "prediction"}
+        metadata |= {
+            "timestamp": int(time.time() * 1000),
+            "sparkVersion": "4.0.0",
+            "uid": f"ALS_{uuid.uuid4().hex[:12]}",
+        }
+        metadata |= {"paramMap": {}, "defaultParamMap": defaults | {"userCol": "user"}}
+    (folder / "metadata").mkdir(parents=True)
+    (folder / "metadata" / "part-00000").write_text(json.dumps(metadata) + "\n", encoding="utf-8")
+    (folder / "metadata" / "_SUCCESS").touch()
+
+
+def _write_table(folder: Path, vocabulary: Vocabulary, factors: Float32, layout: Layout) -> None:
+    folder.mkdir(parents=True)
+    number = pl.Float32 if layout == "spark" else pl.Float64
+    features = pl.Series("features", factors, pl.Array(pl.Float32, factors.shape[1])).cast(pl.List(number))
+    pl.DataFrame([pl.Series("id", vocabulary.ids, pl.Int32), features]).write_parquet(folder / "part-00000.parquet")
+    (folder / "_SUCCESS").touch()
