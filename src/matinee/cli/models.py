@@ -34,7 +34,9 @@ def list_models(as_json: bool, home: Path) -> None:
     headers = ("", "model", "created", "data", "ratings", "rmse", "ndcg@10", "problem")
     answer(
         {"models": [described(info) for info in found]},
-        lambda: columns([row(info) for info in found], headers) if found else f"no models in {home}: matinee train DATA",
+        lambda: (
+            columns([row(info) for info in found], headers) if found else f"no models in {home}: matinee train DATA"
+        ),
         as_json,
     )
 

@@ -136,7 +136,7 @@ def predict(
     recommender = open_recommender(home, model_id)
     film = recommender.catalogue.resolve(movie)
     prediction = recommender.predict(gather(recommender, user, rate, ratings_file), film.movie_id)
-    document = {"model_id": recommender.model_id, "movie_id": film.movie_id, "title": film.title, **asdict(prediction)}
+    document = {"model_id": recommender.model_id, **asdict(prediction)}
     note = "" if prediction.known else ": nobody rated it, so this is what people give on average"
     answer(document, f"{film.title}: {prediction.stars:.1f} stars, {prediction.ratings_count} ratings{note}", as_json)
 
