@@ -1,0 +1,77 @@
+"""Our own threads over blocks of rows: kernels release the interpreter's lock, so Python's threads are enough.
+
+A block's result must not depend on which thread works on it or when; then nothing depends on the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+import numpy as np
+
+from matinee.data.ratings import Int64
+
+BLOCKS_PER_PASS = 64
+
+
+def available_threads() -> int:
+    """Return how many processors this process may use."""
+    with suppress(AttributeError):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def equal_blocks(costs: Int64, blocks: int = BLOCKS_PER_PASS) -> list[tuple[int, int]]:
+    """Cut rows into at most `blocks` spans ``(first, last)`` of about equal cost.
+
+    Parameters
+    ----------
+    costs
+        Shape ``(n,)``: what each row costs, in any unit.
+    blocks
+        How many spans at most.
+    """
+    total = np.cumsum(costs, dtype=np.float64)
+    if not len(total):
+        return []
+    inner = np.searchsorted(total, total[-1] * np.arange(1, blocks) / blocks, side="right")
+    edges = np.unique(np.concatenate([[0], inner, [len(total)]]))
+    return [(int(first), int(last)) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def run_blocks(work: Callable[[int, int], None], blocks: Iterable[tuple[int, int]], threads: int | None = None) -> None:
+    """Call ``work(first, last)`` for every block, on `threads` threads (None: all processors).
+
+    The first error, or Ctrl-C, keeps the blocks that have not begun from beginning, waits for those under way, and is
+    raised.
+    """
+    todo = list(blocks)
+    helpers = min(threads or available_threads(), len(todo)) - 1
+    todo.reverse()  # taken from the end: pop() is atomic
+    errors: list[BaseException] = []
+
+    def drain() -> None:
+        try:
+            while True:
+                try:
+                    block = todo.pop()
+                except IndexError:
+                    return
+                work(*block)
+        except BaseException as error:
+            todo.clear()
+            errors.append(error)
+
+    pool = [threading.Thread(target=drain, name="matinee-rows") for _ in range(helpers)]
+    for thread in pool:
+        thread.start()
+    try:
+        drain()
+    finally:
+        for thread in pool:
+            thread.join()
+    if errors:
+        raise errors[0]
