@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from matinee.data.ratings import Float32, Int64
+from matinee.data.ratings import Float32, Int64, Vocabulary
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def catalogue_metrics(
@@ -63,3 +68,23 @@ def intra_list_diversity(top: Int64, item_vectors: Float32) -> float | None:
         return None
     cosines = (np.einsum("ij,ij->i", sums, sums) - squares)[pairs > 0] / pairs[pairs > 0]
     return float(np.mean(1 - cosines))
+
+
+def genre_vectors(movies: pl.DataFrame, items: Vocabulary) -> Float32 | None:
+    """Return one column per genre, 1 where an item has it, shape ``(n_items, n_genres)``; None without any genre."""
+    import polars as pl
+
+    pairs = (
+        movies.select("movie_id", "genres")
+        .explode("genres")
+        .drop_nulls()
+        .with_columns(pl.col("genres").cast(pl.String))
+    )
+    genres = sorted(pairs["genres"].unique().to_list())
+    if not genres:
+        return None
+    rows = items.rows(pairs["movie_id"].to_numpy())
+    columns = np.searchsorted(genres, pairs["genres"].to_list())
+    vectors = np.zeros((len(items), len(genres)), np.float32)
+    vectors[rows[rows >= 0], columns[rows >= 0]] = 1
+    return vectors

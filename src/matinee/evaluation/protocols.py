@@ -1,0 +1,259 @@
+"""How models are examined: split, fit on the training part, measure on the rest, beside the baselines.
+
+A model never sees the ratings that it is measured on: every measurement refuses a held-out rating that is also in the
+training part.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from matinee.data.ratings import Bools, Float32, Ratings, Vocabulary
+from matinee.errors import ParameterError
+from matinee.evaluation.calibration import IntervalModel, interval_metrics
+from matinee.evaluation.catalogue import catalogue_metrics, genre_vectors
+from matinee.evaluation.comparing import standard_error
+from matinee.evaluation.metrics import LIKED, cold_counts, refuse_leaks, star_metrics
+from matinee.evaluation.ranking import rank_everything
+from matinee.evaluation.tuning import Estimator
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """One way to cut a data set.
+
+    Attributes
+    ----------
+    train
+        What models are fitted on.
+    test
+        What they are measured on.
+    history
+        What is known of the test set's people where they are not in the training part (strong generalization): models
+        place them by `fold_in`. None where they are in it.
+    """
+
+    train: Ratings
+    test: Ratings
+    history: Ratings | None = None
+
+    @property
+    def seen(self) -> Ratings:
+        """What the test set's people have rated before."""
+        return self.train if self.history is None else self.history
+
+
+def held_out_per_user(ratings: Ratings, share: float, seed: int) -> Split:
+    """Hold out the same share of everyone's ratings, drawn at random; someone's only rating is never held out."""
+    test = random_share(ratings, share, seed)
+    return Split(ratings.select(~test), ratings.select(test))
+
+
+def strong_generalization(ratings: Ratings, share: float, seed: int) -> Split:
+    """Hold out people: train on the others, know half of their ratings, measure on the other half (Liang et al. 2018,
+    "Variational Autoencoders for Collaborative Filtering", where it is 80 % that is known).
+    """
+    rng = np.random.default_rng(seed)
+    count = max(1, round(share * len(ratings.users)))
+    if count >= len(ratings.users):
+        raise ParameterError(f"{share:g} of {len(ratings.users)} people leaves nobody to train on: hold out fewer")
+    chosen = np.zeros(len(ratings.users), np.bool_)
+    chosen[rng.choice(len(ratings.users), count, replace=False)] = True
+    theirs = chosen[ratings.user_rows]
+    test = random_share(ratings, 0.5, seed) & theirs
+    return Split(ratings.select(~theirs), ratings.select(test), ratings.select(theirs & ~test))
+
+
+def random_share(ratings: Ratings, share: float, seed: int) -> Bools:
+    """Mark the same share of everyone's ratings, shape ``(nnz,)``: n * share rounded, but never all of them."""
+    if not 0 < share < 1:
+        raise ParameterError(f"a share of {share:g} cannot be held out; give a number between 0 and 1")
+    keys = np.random.default_rng(seed).random(len(ratings))
+    order = np.lexsort((keys, ratings.user_rows))
+    counts = ratings.by_user.counts
+    place = np.arange(len(ratings)) - np.repeat(ratings.by_user.indptr[:-1], counts)
+    wanted = np.minimum(np.floor(counts * share + 0.5), counts - 1)
+    marked = np.zeros(len(ratings), np.bool_)
+    marked[order] = place < np.repeat(wanted, counts)
+    return marked
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedIn:
+    """A ranker for people who are not in the training set: each is placed by `fold_in` of what is known of them."""
+
+    model: Any
+    history: Ratings
+
+    @property
+    def items(self) -> Vocabulary:
+        """The model's items."""
+        items: Vocabulary = self.model.items
+        return items
+
+    def scores(self, user_ids: npt.ArrayLike) -> Float32:
+        """Score every item, shape ``(len(user_ids), n_items)``."""
+        return np.stack([self._scores(row) for row in self.history.users.rows(user_ids)])
+
+    def _scores(self, row: int) -> Float32:
+        if row < 0:  # none of this person's ratings is known
+            return np.asarray(self.model.fold_in({}).scores(), np.float32)
+        items, stars = self.history.by_user.row(row)
+        known: dict[Any, float] = dict(zip(self.history.items.ids[items].tolist(), stars.tolist(), strict=True))
+        return np.asarray(self.model.fold_in(known).scores(), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Models measured on the same splits.
+
+    Attributes
+    ----------
+    protocol
+        How the data was split, and what the splits hold.
+    results
+        By name, the model under examination first: means over the splits of everything measured, with `fit_seconds`,
+        and `standard_errors` where there are several splits.
+    """
+
+    protocol: dict[str, Any]
+    results: dict[str, dict[str, Any]]
+    engine: str = "local"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `matinee evaluate --json` prints."""
+        (name, model), *others = self.results.items()
+        return {
+            "protocol": self.protocol,
+            "engine": self.engine,
+            "model": {"name": name, **model},
+            "baselines": dict(others),
+        }
+
+
+Fitted = Callable[[str], None]
+
+
+def evaluate_stars(
+    models: Mapping[str, Estimator],
+    splits: Sequence[Split],
+    *,
+    protocol: Mapping[str, Any],
+    liked_from: float = LIKED,
+    report: Fitted | None = None,
+    progress: Callable[[Any], None] | None = None,
+) -> Evaluation:
+    """Measure rating models, the one under examination first.
+
+    Parameters
+    ----------
+    models
+        By name.
+    splits
+        The metrics are averaged over them.
+    protocol
+        How the splits were made: goes into the document, with the sizes and the cold pairs of the first split.
+    liked_from
+        Least stars of a liked film, for the AUC.
+    report
+        Called with a model's name before it is fitted.
+    progress
+        Passed to every fit.
+
+    Raises
+    ------
+    DataError
+        If a held-out rating is also in the training part.
+    """
+
+    def measure(model: Any, split: Split) -> dict[str, Any]:
+        measured: dict[str, Any] = star_metrics(model, split.test, liked_from=liked_from)
+        if isinstance(model, IntervalModel):
+            measured["intervals"] = interval_metrics(model, split.test)
+        return measured
+
+    return _evaluate(models, splits, measure, {"task": "stars", "liked_from": liked_from, **protocol}, report, progress)
+
+
+def evaluate_ranking(
+    models: Mapping[str, Estimator],
+    splits: Sequence[Split],
+    *,
+    protocol: Mapping[str, Any],
+    k: int = 10,
+    relevant_from: float = LIKED,
+    movies: pl.DataFrame | None = None,
+    report: Fitted | None = None,
+    progress: Callable[[Any], None] | None = None,
+) -> Evaluation:
+    """Measure rankers, the one under examination first; see `evaluate_stars` for the other parameters.
+
+    Parameters
+    ----------
+    k
+        Length of the lists.
+    relevant_from
+        Least stars of a relevant held-out rating.
+    movies
+        The catalogue, for the diversity of genres; None leaves that out.
+    """
+
+    def measure(model: Any, split: Split) -> dict[str, Any]:
+        ranker = model if split.history is None else FoldedIn(model, split.history)
+        lists = rank_everything(ranker, split.test, split.seen, k=k, relevant_from=relevant_from)
+        vectors = None if movies is None else genre_vectors(movies, model.items)
+        counts, people = split.train.item_counts, len(split.train.users)
+        shown = catalogue_metrics(lists.top, counts, people, item_vectors=vectors)
+        return {**lists.means, **shown, "people": len(lists.user_ids), "skipped_people": lists.skipped_users}
+
+    how = {"task": "ranking", "k": k, "relevant_from": relevant_from, **protocol}
+    return _evaluate(models, splits, measure, how, report, progress)
+
+
+def _evaluate(
+    models: Mapping[str, Estimator],
+    splits: Sequence[Split],
+    measure: Callable[[Any, Split], dict[str, Any]],
+    protocol: dict[str, Any],
+    report: Fitted | None,
+    progress: Callable[[Any], None] | None,
+) -> Evaluation:
+    for split in splits:
+        refuse_leaks(split.train, split.test)
+    results = {}
+    for name, estimator in models.items():
+        rows = []
+        for split in splits:
+            if report:
+                report(name)
+            start = time.perf_counter()
+            model = estimator.fit(split.train, progress=progress)
+            fit_seconds = time.perf_counter() - start
+            rows.append(measure(model, split) | {"fit_seconds": fit_seconds})
+        results[name] = averaged(rows)
+    first = splits[0]
+    sizes = {"train": len(first.train), "test": len(first.test), "splits": len(splits)}
+    return Evaluation(protocol | sizes | cold_counts(first.train, first.test), results)
+
+
+def averaged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Average numbers over splits; anything else is the first split's."""
+    if len(rows) == 1:
+        return dict(rows[0])
+    means, errors = dict(rows[0]), {}
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        if all(isinstance(value, int | float) for value in values):
+            means[name] = float(np.mean(values))
+            errors[name] = standard_error(values)
+    return means | {"standard_errors": errors}
