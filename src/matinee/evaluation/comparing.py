@@ -87,7 +87,7 @@ def difference(a: Sequence[Score], b: Sequence[Score], *, larger_is_better: bool
         Size of the held-out part over that of the training part.
     """
     sign = 1 if larger_is_better else -1
-    gaps = [sign * (mine.value - other.value) for mine, other in zip(a, b, strict=True)]
+    gaps = [sign * (mine.value - other.value) + 0.0 for mine, other in zip(a, b, strict=True)]
     if len(gaps) > 1:
         return Difference(float(np.mean(gaps)), float(np.std(gaps, ddof=1) * np.sqrt(1 / len(gaps) + share)))
     return Difference(gaps[0], _error_over_people(a[0], b[0]))
