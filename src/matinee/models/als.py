@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from matinee.data.ratings import Csr, Float32, Int32, Ratings
+from matinee.data.ratings import Csr, Float32, Int32, Int64, Ratings
 from matinee.errors import ParameterError
 from matinee.models.factors import PersonSystem, RatingModel
-from matinee.models.solver import solve_row
+from matinee.models.kernels import aligned_zeros, padded_rank, regrouped, solve_rows, warm
+from matinee.models.progress import COMPILING, Progress
 
-
-@dataclass(frozen=True)
-class Progress:
-    """One finished iteration: its number (from 1), how many there will be, and the training RMSE so far."""
-
-    iteration: int
-    iterations: int
-    rmse: float
+__all__ = ["ALS", "ALSModel", "Progress"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,67 +22,135 @@ class ALS:
     """Alternating least squares with weighted-lambda regularization (Zhou et al. 2008, "Large-scale Parallel
     Collaborative Filtering for the Netflix Prize").
 
+    Over all users u with factors x_u and bias b_u and all items i with y_i and c_i it minimises
+
+        sum over ratings of (stars - mean - b_u - c_i - x_u.y_i)^2
+        + regularization * (sum_u n_u |x_u|^2 + sum_i n_i |y_i|^2) + bias_damping * (sum_u b_u^2 + sum_i c_i^2)
+
+    where n counts the row's ratings. Every row is solved exactly, users last, so that folding in a user's own ratings
+    gives that user's factors. The result depends on the seed and the ratings, not on the number of threads.
+
     Parameters
     ----------
     rank
         Length of the factors.
     regularization
         Weight of the squared factors, times the row's number of ratings, as Spark has it.
+    bias_damping
+        Weight of the squared biases: how many ratings at the mean a row is thought to have had before its first.
     iterations
         How often both sides are solved.
     seed
         Of the first factors.
     biases
         Solve a bias per user and per item around the mean; False is Spark's objective: no biases, no centring.
+    threads
+        None for all processors.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is out of range.
     """
 
     rank: int = 64
     regularization: float = 0.1
+    bias_damping: float = 5.0
     iterations: int = 15
     seed: int = 5
     biases: bool = True
+    threads: int | None = None
+    bias_scaled: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.iterations < 1 or not self.regularization > 0:
-            raise ParameterError(f"{self}: rank and iterations must be at least 1, regularization above 0")
+        if self.rank < 1 or self.iterations < 1:
+            raise ParameterError(f"rank={self.rank}, iterations={self.iterations}: both must be at least 1")
+        if not 0 < self.regularization < math.inf or not 0 <= self.bias_damping < math.inf:
+            raise ParameterError(
+                f"regularization={self.regularization} must be above 0 and bias_damping={self.bias_damping} at least 0"
+            )
+        if self.threads is not None and self.threads < 1:
+            raise ParameterError(f"threads={self.threads}: give at least 1, or None for all processors")
 
     def fit(self, ratings: Ratings, *, progress: Callable[[Progress], None] | None = None) -> ALSModel:
         """Learn factors of all users and items of `ratings`.
 
-        Raises
-        ------
-        ParameterError
-            If a parameter is out of range.
+        Parameters
+        ----------
+        ratings
+            What to learn from.
+        progress
+            Called after every iteration, and once before the first if the kernels must be compiled.
         """
-        rng = np.random.default_rng(self.seed)
+        tell = progress or (lambda _: None)
+        warm(lambda: tell(Progress(0, self.iterations, math.nan, COMPILING)))
         mean = ratings.mean if self.biases else 0.0
-        y = (rng.normal(size=(len(ratings.items), self.rank)) / np.sqrt(self.rank)).astype(np.float32)
-        item_biases = np.zeros(len(ratings.items), np.float32)
-        x, user_biases = self._solve(ratings.by_user, y, item_biases, mean)
+        layout = _Layout.of(ratings.by_user)
+        users = _Side(aligned_zeros(len(layout.user_order), padded_rank(self.rank)), mean)
+        items = _Side(aligned_zeros(len(layout.item_order), padded_rank(self.rank)), mean)
+        users.factors[:, : self.rank] = self._first_factors(len(layout.user_order))[layout.user_order]
         for iteration in range(self.iterations):
-            y, item_biases = self._solve(ratings.by_item, x, user_biases, mean)
-            x, user_biases = self._solve(ratings.by_user, y, item_biases, mean)
-            if progress:
-                progress(Progress(iteration + 1, self.iterations, float("nan")))
+            self._solve(layout.by_item, users, items)
+            squares = self._solve(layout.by_user, items, users)
+            tell(Progress(iteration + 1, self.iterations, math.sqrt(max(squares, 0.0) / len(ratings))))
+        x, user_biases = users.in_order(layout.user_order, self.rank)
+        y, item_biases = items.in_order(layout.item_order, self.rank)
         return ALSModel(
             users=ratings.users, items=ratings.items, user_factors=x, item_factors=y, user_biases=user_biases,
             item_biases=item_biases, mean=mean, seen=ratings.by_user, scale=ratings.scale, params=self,
         )  # fmt: skip
 
-    def _solve(self, rows: Csr, factors: Float32, biases: Float32, mean: float) -> tuple[Float32, Float32]:
-        out, out_biases = np.zeros((rows.n_rows, self.rank), np.float32), np.zeros(rows.n_rows, np.float32)
-        for row in range(rows.n_rows):
-            indices, stars = rows.row(row)
-            out[row], out_biases[row] = self.solve_one(factors[indices], stars - biases[indices] - np.float32(mean))
-        return out, out_biases
+    def _first_factors(self, n: int) -> Float32:
+        """Draw in the order of the vocabulary, which a renumbering of rows does not change."""
+        rng = np.random.default_rng(self.seed)
+        return rng.standard_normal((n, self.rank), np.float32) / np.float32(math.sqrt(self.rank))
 
-    def solve_one(self, factors: Float32, targets: Float32) -> tuple[Float32, float]:
-        """Solve one row; `targets` are stars less everything fixed."""
-        regularization = self.regularization * len(targets)
-        solution = solve_row(
-            factors, targets, regularization=regularization, bias_regularization=regularization if self.biases else None
-        )
-        return solution.factors.astype(np.float32), solution.bias
+    def _solve(self, rows: Csr, fixed: _Side, side: _Side) -> float:
+        """Solve every row of `side`; return the sum of squared errors."""
+        counts = rows.counts
+        solved = solve_rows(
+            rows.indptr, rows.indices, rows.values, fixed.factors, out=side.factors, threads=self.threads,
+            regularization=(self.regularization * counts).astype(np.float32),
+            offsets=fixed.biases + np.float32(fixed.mean) if self.biases else None,
+            bias_regularization=(self.bias_damping + self.bias_scaled * counts).astype(np.float32) if self.biases else None,
+        )  # fmt: skip
+        if solved.biases is not None:
+            side.biases = solved.biases
+        return float(solved.losses.sum())
+
+
+class _Side:
+    """Factors, padded to whole vectors, and biases of users or of items, the most popular first."""
+
+    def __init__(self, factors: Float32, mean: float) -> None:
+        self.factors, self.mean = factors, mean
+        self.biases = np.zeros(len(factors), np.float32)
+
+    def in_order(self, order: Int64, rank: int) -> tuple[Float32, Float32]:
+        """Return factors and biases in the order of the vocabulary."""
+        factors, biases = np.empty((len(order), rank), np.float32), np.empty(len(order), np.float32)
+        factors[order], biases[order] = self.factors[:, :rank], self.biases
+        return factors, biases
+
+
+@dataclass(frozen=True, eq=False)
+class _Layout:
+    """Ratings with both sides renumbered by popularity: the factors needed most often share the nearest cache."""
+
+    by_user: Csr
+    by_item: Csr
+    user_order: Int64  # old row of each new one
+    item_order: Int64
+
+    @classmethod
+    def of(cls, by_user: Csr) -> _Layout:
+        user_order = np.argsort(-by_user.counts, kind="stable")
+        item_order = np.argsort(-np.bincount(by_user.indices, minlength=by_user.n_columns), kind="stable")
+        item_rank = np.empty(len(item_order), np.int32)
+        item_rank[item_order] = np.arange(len(item_order), dtype=np.int32)
+        by_item = regrouped(by_user, user_order, item_rank)
+        every = np.arange(len(item_order))
+        return cls(regrouped(by_item, every, np.arange(len(user_order), dtype=np.int32)), by_item, user_order, item_order)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,9 +162,9 @@ class ALSModel(RatingModel):
     def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
         """State one person's system: the training's user step."""
         weights = np.ones(len(stars), np.float32) if emphasis is None else emphasis
-        regularization = self.params.regularization * float(weights.sum())
         return PersonSystem(
             factors=self.item_factors[item_rows], weights=weights,
             targets=weights * (stars - self.item_biases[item_rows] - np.float32(self.mean)),
-            regularization=regularization, bias_regularization=regularization if self.params.biases else None,
+            regularization=self.params.regularization * float(weights.sum()),
+            bias_regularization=self.params.bias_damping if self.params.biases else None,
         )  # fmt: skip
