@@ -14,14 +14,12 @@ from matinee.evaluation.catalogue import genre_vectors
 from matinee.evaluation.metrics import refuse_leaks, star_metrics
 from matinee.evaluation.protocols import (
     FoldedIn,
-    Split,
     averaged,
     evaluate_ranking,
     evaluate_stars,
-    held_out_per_user,
-    strong_generalization,
 )
 from matinee.evaluation.rankers import ItemItem, Popularity, TutorialList
+from matinee.evaluation.splitting import Split, held_out_per_user, strong_generalization
 from matinee.models.als import ALS
 from matinee.models.bias import damped_bias
 from matinee.models.implicit_als import ImplicitALS

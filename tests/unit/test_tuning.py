@@ -14,7 +14,7 @@ from matinee.evaluation import report
 from matinee.evaluation.comparing import Score, difference, list_score, standard_error, star_score
 from matinee.evaluation.metrics import rmse
 from matinee.evaluation.proposals import grid, search
-from matinee.evaluation.protocols import random_share
+from matinee.evaluation.splitting import random_share
 from matinee.evaluation.tuning import Parts, Trial, doublings, joined, ranking_task, stars_task, tune
 from matinee.models.als import ALS
 from matinee.models.bias import damped_bias

@@ -14,77 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from matinee.data.ratings import Bools, Float32, Ratings, Vocabulary
-from matinee.errors import ParameterError
+from matinee.data.ratings import Float32, Ratings, Vocabulary
 from matinee.evaluation.calibration import IntervalModel, interval_metrics
 from matinee.evaluation.catalogue import catalogue_metrics, genre_vectors
 from matinee.evaluation.comparing import standard_error
 from matinee.evaluation.metrics import LIKED, cold_counts, refuse_leaks, star_metrics
 from matinee.evaluation.ranking import rank_everything
+from matinee.evaluation.splitting import Split
 from matinee.evaluation.tuning import Estimator
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """One way to cut a data set.
-
-    Attributes
-    ----------
-    train
-        What models are fitted on.
-    test
-        What they are measured on.
-    history
-        What is known of the test set's people where they are not in the training part (strong generalization): models
-        place them by `fold_in`. None where they are in it.
-    """
-
-    train: Ratings
-    test: Ratings
-    history: Ratings | None = None
-
-    @property
-    def seen(self) -> Ratings:
-        """What the test set's people have rated before."""
-        return self.train if self.history is None else self.history
-
-
-def held_out_per_user(ratings: Ratings, share: float, seed: int) -> Split:
-    """Hold out the same share of everyone's ratings, drawn at random; someone's only rating is never held out."""
-    test = random_share(ratings, share, seed)
-    return Split(ratings.select(~test), ratings.select(test))
-
-
-def strong_generalization(ratings: Ratings, share: float, seed: int) -> Split:
-    """Hold out people: train on the others, know half of their ratings, measure on the other half (Liang et al. 2018,
-    "Variational Autoencoders for Collaborative Filtering", where it is 80 % that is known).
-    """
-    rng = np.random.default_rng(seed)
-    count = max(1, round(share * len(ratings.users)))
-    if count >= len(ratings.users):
-        raise ParameterError(f"{share:g} of {len(ratings.users)} people leaves nobody to train on: hold out fewer")
-    chosen = np.zeros(len(ratings.users), np.bool_)
-    chosen[rng.choice(len(ratings.users), count, replace=False)] = True
-    theirs = chosen[ratings.user_rows]
-    test = random_share(ratings, 0.5, seed) & theirs
-    return Split(ratings.select(~theirs), ratings.select(test), ratings.select(theirs & ~test))
-
-
-def random_share(ratings: Ratings, share: float, seed: int) -> Bools:
-    """Mark the same share of everyone's ratings, shape ``(nnz,)``: n * share rounded, but never all of them."""
-    if not 0 < share < 1:
-        raise ParameterError(f"a share of {share:g} cannot be held out; give a number between 0 and 1")
-    keys = np.random.default_rng(seed).random(len(ratings))
-    order = np.lexsort((keys, ratings.user_rows))
-    counts = ratings.by_user.counts
-    place = np.arange(len(ratings)) - np.repeat(ratings.by_user.indptr[:-1], counts)
-    wanted = np.minimum(np.floor(counts * share + 0.5), counts - 1)
-    marked = np.zeros(len(ratings), np.bool_)
-    marked[order] = place < np.repeat(wanted, counts)
-    return marked
 
 
 @dataclass(frozen=True, eq=False)
