@@ -1,1 +1,1 @@
-"""The HTTP service."""
+"""The service: REST API, the tutorial's routes, and the page."""

@@ -1,0 +1,1 @@
+"""Thin views: read the request, ask the core, name the answer."""

@@ -1,0 +1,88 @@
+"""The application: everything wired, nothing at import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import orjson
+from apiflask import APIFlask
+from flask import Response
+from flask.json.provider import JSONProvider
+
+from matinee import __version__
+from matinee.settings import Settings
+from matinee.store.ratings import RatingStore
+from matinee.web import openapi, page, problems, validation
+from matinee.web.api import health, movies, tutorial, users
+from matinee.web.services import Services, install
+from matinee.web.serving import Models
+
+_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class OrjsonProvider(JSONProvider):
+    """JSON by orjson, which knows dataclasses, times and NumPy's numbers, and writes no NaN."""
+
+    options: ClassVar[int] = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
+
+    def dumps(self, obj: Any, **_: Any) -> str:
+        """Write text."""
+        return orjson.dumps(obj, option=self.options).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        """Read text or bytes."""
+        return orjson.loads(s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """Write an answer."""
+        return Response(
+            orjson.dumps(self._prepare_response_obj(args, kwargs), option=self.options),
+            content_type="application/json",
+        )
+
+
+def create_app(settings: Settings, store: RatingStore, models: Models) -> APIFlask:
+    """Make the WSGI application.
+
+    Parameters
+    ----------
+    settings
+        Limits.
+    store
+        Live ratings.
+    models
+        Holder of the model that answers; whoever makes it keeps it current (`Models.refresh`, `Models.watch`).
+    """
+    app = APIFlask(
+        __name__, title="matinee", version=__version__, spec_path="/api/openapi.json", docs_path=None, json_errors=False
+    )
+    app.json = OrjsonProvider(app)
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        OPENAPI_VERSION="3.1.0",
+        AUTO_VALIDATION_ERROR_RESPONSE=False,
+        AUTO_404_RESPONSE=False,
+        SEND_FILE_MAX_AGE_DEFAULT=300,
+    )
+    problems.register(app)
+    validation.register(app)
+    app.spec_processor(openapi.with_problems)
+    install(app, Services(store, models))
+    for blueprint in (health.bp, movies.bp, users.bp, tutorial.bp, page.bp):
+        app.register_blueprint(blueprint)
+
+    @app.after_request
+    def secure(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    return app

@@ -1,0 +1,143 @@
+"""Running the service: granian's processes, each with an application of its own.
+
+Processes are spawned, never forked: the parent may have run threads of kernels and BLAS before it serves. Any WSGI
+server can run the same application, for example
+``gunicorn --worker-class gthread --threads 4 --no-control-socket 'matinee.web.server:build_app()'``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from flask import Flask
+
+from matinee.errors import ParameterError
+from matinee.settings import Settings
+from matinee.store.ratings import RatingStore
+
+STOP_TIMEOUT_S = 10
+"""Longest time from the signal to the end."""
+KILL_TIMEOUT_S = 8
+"""What a worker gets to finish what it is answering; the rest is for ending the processes."""
+READY_TIMEOUT_S = 120.0
+POLL_S = 0.05
+
+_LOGGING: dict[str, Any] = {
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%Y-%m-%dT%H:%M:%S%z"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+}
+
+
+def build_app(settings: Settings | None = None) -> Flask:
+    """Make the application of one process: opens the store, loads the model in the background, keeps it current.
+
+    Parameters
+    ----------
+    settings
+        None reads the environment and matinee.toml.
+    """
+    from matinee.web.app import create_app
+    from matinee.web.serving import Models, RegistrySource
+
+    _use_one_blas_thread()
+    settings = settings or Settings.read()
+    models = Models(RegistrySource(settings.models_dir))
+    app = create_app(settings, RatingStore(settings.database), models)
+    models.watch()
+    return app
+
+
+def _use_one_blas_thread() -> None:
+    """Requests run side by side already; threads inside BLAS would only fight over the cores."""
+    import scipy.linalg  # noqa: F401  # SciPy brings a BLAS of its own, which must be loaded to be told
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="blas")
+
+
+def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; ends within `STOP_TIMEOUT_S` seconds of it, answering what had arrived.
+
+    Must run in the main thread.
+
+    Parameters
+    ----------
+    settings
+        Address, processes, threads and limits.
+    on_ready
+        Called in a thread with the service's address once `/readyz` says ready; if it returns False, the service stops.
+
+    Raises
+    ------
+    ParameterError
+        If the address cannot be listened on.
+    StoreError
+        If the database cannot be used.
+    """
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server import Server
+
+    RatingStore(settings.database).close()  # says what is wrong here, once, and upgrades an old database
+    port = _free_port(settings.host, settings.port)
+    level = settings.log_level.upper()
+    loggers = {name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("_granian", "matinee")}
+    server = Server(
+        "matinee",
+        address=settings.host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers or os.cpu_count() or 1,
+        blocking_threads=settings.threads,
+        respawn_failed_workers=True,
+        workers_kill_timeout=KILL_TIMEOUT_S,
+        log_level=LogLevels[settings.log_level],
+        log_dictconfig={**_LOGGING, "loggers": loggers},
+        websockets=False,
+    )
+    if on_ready:
+        arguments = (url_of(settings.host, port), on_ready, server.signal_handler_interrupt)
+        threading.Thread(target=_announce, args=arguments, name="matinee-ready", daemon=True).start()
+    multiprocessing.set_start_method("spawn", force=True)
+    server.serve(target_loader=partial(build_app, settings), wrap_loader=False)
+
+
+def url_of(host: str, port: int) -> str:
+    """Return an address that a browser on this machine can open."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return the port, or any free one for 0; the workers share a port silently, so a taken one is refused here."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise ParameterError(
+            f"{host} port {port} cannot be listened on ({error.strerror}): choose another with --host and --port"
+        ) from error
+
+
+def _announce(url: str, on_ready: Callable[[str], bool | None], stop: Callable[[], None]) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5):
+                break
+        except (urllib.error.URLError, OSError):
+            time.sleep(POLL_S)
+    if on_ready(url) is False:
+        stop()

@@ -1,0 +1,66 @@
+"""What views need, and the one place where they get it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from matinee.errors import UnknownUserError
+from matinee.models.factors import Id
+from matinee.store.ratings import RatingStore
+from matinee.web.problems import refuse
+from matinee.web.serving import Models, Serving
+
+_KEY = "matinee"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The live ratings and the model that answers."""
+
+    store: RatingStore
+    models: Models
+
+    def serving(self) -> Serving:
+        """Return the model that answers, one for the whole request.
+
+        Raises
+        ------
+        HTTPError
+            503 while there is none.
+        """
+        serving = self.models.serving
+        if serving is None:
+            raise refuse(503, f"There is no model to answer with yet: {self.models.problem}.")
+        return serving
+
+    def ratings_of(self, serving: Serving, user_id: str) -> dict[Id, float]:
+        """Return a person's stars by movie id: the data set's, overridden by those given here.
+
+        What an earlier model allowed is made to fit: unknown films are left out, stars brought into the scale.
+
+        Raises
+        ------
+        UnknownUserError
+            If neither the data set nor the store knows them.
+        """
+        base = serving.recommender.ratings_of(user_id)
+        ratings = self.store.ratings_of(user_id, base)
+        if not ratings and not base and not self.store.has_user(user_id):
+            raise UnknownUserError(f"user {user_id!r} is not known here: rate a film first")
+        rows = serving.catalogue.known_rows(ratings).tolist()
+        low, high = serving.recommender.stars.scale
+        known = zip(ratings.items(), rows, strict=True)
+        return {movie_id: min(max(stars, low), high) for (movie_id, stars), row in known if row >= 0}
+
+
+def install(app: Flask, services: Services) -> None:
+    """Give the services to the views of `app`."""
+    app.extensions[_KEY] = services
+
+
+def services() -> Services:
+    """Return the services of the app that handles this request."""
+    return cast(Services, current_app.extensions[_KEY])

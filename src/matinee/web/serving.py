@@ -1,0 +1,158 @@
+"""The model that answers, swapped whole while requests go on."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from matinee.data.ratings import Int64
+from matinee.errors import MatineeError
+from matinee.recommend.catalogue import Catalogue, Movie
+from matinee.recommend.recommender import Recommender
+from matinee.registry import Registry
+
+WATCH_INTERVAL_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One model with everything that goes with it; a request takes it once and keeps it to the end."""
+
+    model_id: str
+    recommender: Recommender
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The films of this model."""
+        return self.recommender.catalogue
+
+    def movie(self, text: str) -> Movie:
+        """Return the film whose id stands in an address or a line of text.
+
+        Raises
+        ------
+        UnknownMovieError
+            If there is none.
+        """
+        ids = self.catalogue.ids.ids
+        is_number = text.isascii() and text.isdecimal() and len(text) < 19
+        return self.catalogue.movie(int(text) if is_number and ids.dtype.kind == "i" else text)
+
+    @cached_property
+    def _by_popularity(self) -> Int64:
+        return np.argsort(-self.catalogue.ratings_count, kind="stable").astype(np.int64)
+
+    def popular(self, limit: int) -> list[Movie]:
+        """Return the films that most people rated, the most rated one first."""
+        return self.catalogue.at(self._by_popularity[:limit].tolist())
+
+    def problem_with(self, stars: float) -> str | None:
+        """Say why nobody can give so many stars; None if they can."""
+        low, high = self.recommender.stars.scale
+        return None if low <= stars <= high else f"{stars:g} stars arrived; {low:g} to {high:g} are allowed"
+
+
+class ModelSource(Protocol):
+    """Where models come from."""
+
+    def current(self) -> str | None:
+        """Name the model that should answer; cheap, since it is asked every second."""
+
+    def load(self, model_id: str) -> Recommender:
+        """Read one, ready to answer at full speed."""
+
+
+class RegistrySource:
+    """Models of a folder of models."""
+
+    def __init__(self, models_dir: Path) -> None:
+        self._registry = Registry(models_dir)
+
+    def current(self) -> str | None:
+        """Name the promoted model."""
+        return self._registry.current()
+
+    def load(self, model_id: str) -> Recommender:
+        """Map the model's files and compile what answering needs."""
+        artifact = self._registry.read(model_id)
+        recommender = Recommender(Catalogue(artifact.movies), artifact.stars, artifact.picks, model_id=model_id)
+        warm(recommender)
+        return recommender
+
+
+def warm(recommender: Recommender) -> None:
+    """Answer once for nobody in particular: kernels are compiled and factors paged in before anybody waits."""
+    film = recommender.stars.items.ids[:1].tolist()
+    low, high = recommender.stars.scale
+    recommender.recommend(dict.fromkeys(film, (low + high) / 2), limit=1)
+
+
+class Models:
+    """Holds the `Serving` that answers.
+
+    Parameters
+    ----------
+    source
+        Where models come from.
+
+    Attributes
+    ----------
+    serving
+        None until the first model is there. Replaced whole: read it once per request.
+    problem
+        Why there is no model, or why a newer one could not be loaded; None where all is well.
+    """
+
+    def __init__(self, source: ModelSource) -> None:
+        self._source = source
+        self._refused: str | None = None
+        self.serving: Serving | None = None
+        self.problem: str | None = "the model is being loaded"
+
+    def refresh(self) -> None:
+        """Load the current model unless it answers already; the old one answers until the new one is ready."""
+        try:
+            wanted = self._source.current()
+            if wanted is None:
+                self._say(None if self.serving else "no model is current: train one with `matinee train DATA`")
+            elif wanted != self._refused and (self.serving is None or self.serving.model_id != wanted):
+                self._swap(wanted)
+        except (MatineeError, OSError) as error:
+            self._say(f"the models cannot be read: {error}")
+
+    def _say(self, problem: str | None) -> None:
+        if problem and problem != self.problem:
+            _log.warning("%s", problem)
+        self.problem = problem
+
+    def _swap(self, wanted: str) -> None:
+        try:
+            recommender = self._source.load(wanted)
+        except (MatineeError, OSError) as error:
+            self._refused = wanted  # said once, not every second; promoting another model clears it
+            self._say(f"model {wanted} cannot be loaded: {error}")
+            return
+        self.serving = Serving(wanted, recommender)
+        self._refused = self.problem = None
+        _log.info("model %s answers", wanted)
+
+    def watch(self, interval_s: float = WATCH_INTERVAL_S) -> None:
+        """Start a thread that keeps `serving` current until the process ends."""
+
+        def loop() -> None:
+            wait = threading.Event()
+            while True:
+                try:
+                    self.refresh()
+                except Exception:
+                    _log.exception("the model could not be refreshed")
+                wait.wait(interval_s)
+
+        threading.Thread(target=loop, name="matinee-models", daemon=True).start()
