@@ -10,8 +10,8 @@ from matinee.web.problems import MEDIA_TYPE, Problem
 _REF = "#/components/schemas/{model}"
 
 
-def with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    """Add to every operation the errors that it can answer with, all in one shape."""
+def with_problems(document: Any) -> Any:
+    """Add to every operation of the document the errors that it can answer with, all in one shape."""
     problem = Problem.model_json_schema(ref_template=_REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas |= problem.pop("$defs") | {"Problem": problem}

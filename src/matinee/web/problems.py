@@ -54,7 +54,7 @@ def register(app: APIFlask) -> None:
 
     @app.error_processor
     def from_refusal(error: HTTPError) -> Response:
-        return _document(error.status_code, str(error.message), dict(error.extra_data), dict(error.headers))
+        return _document(error.status_code, str(error.message), dict(error.extra_data), {})
 
     @app.errorhandler(HTTPException)
     def from_werkzeug(error: HTTPException) -> Response | HTTPException:

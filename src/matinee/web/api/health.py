@@ -10,9 +10,11 @@ from matinee.errors import StoreError
 from matinee.web.api.schemas import Readiness
 from matinee.web.services import services
 
-NOT_READY = {
-    "description": "Not ready",
-    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Readiness"}}},
+NOT_READY: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
+    503: {
+        "description": "Not ready",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Readiness"}}},
+    }
 }
 bp = APIBlueprint("health", __name__, tag="Health")
 
@@ -26,7 +28,7 @@ def healthz() -> dict[str, str]:
 
 @bp.get("/readyz")
 @bp.output(Readiness)
-@bp.doc(responses={503: NOT_READY})
+@bp.doc(responses=NOT_READY)
 def readyz() -> tuple[dict[str, Any], int]:
     """Say whether a model is loaded and warm and the database answers, and what is missing if not."""
     missing, models = {}, services().models

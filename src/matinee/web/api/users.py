@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,12 +37,8 @@ def add_user() -> tuple[dict[str, str], int, dict[str, str]]:
 def get_recommendations(user_id: str, query_data: schemas.RecommendationsQuery) -> Any:
     """Recommend films, best first."""
     serving = services().serving()
-    return recommend(serving, services().ratings_of(serving, user_id), query_data)
-
-
-def recommend(serving: Serving, ratings: Mapping[Id, float], query: schemas.RecommendationsQuery) -> Any:
-    """Ask the recommender; the query's names are its own."""
-    return serving.recommender.recommend(ratings, **query.model_dump(exclude_none=True))
+    ratings = services().ratings_of(serving, user_id)
+    return serving.recommender.recommend(ratings, **query_data.model_dump(exclude_none=True))
 
 
 @bp.get("/<user_id>/ratings")
@@ -78,8 +73,8 @@ def add_ratings(user_id: str, json_data: schemas.NewRatings) -> dict[str, Any]:
     dates = {rating.movie_id: rating.rated_at for rating in json_data.ratings if rating.rated_at}
     saved: dict[str, Any] = {"saved": services().store.add_many(user_id, stars, dates), "model_id": serving.model_id}
     if json_data.recommend:
-        query = schemas.RecommendationsQuery(limit=json_data.recommend)
-        best = recommend(serving, services().ratings_of(serving, user_id), query)
+        ratings = services().ratings_of(serving, user_id)
+        best = serving.recommender.recommend(ratings, limit=json_data.recommend)
         saved["recommendations"] = best.recommendations
     return saved
 
