@@ -121,8 +121,9 @@ class FactorModel(ABC):
         weight = None
         if emphasis:
             weight = np.array([emphasis.get(item_id, 1.0) for item_id in ratings], np.float32)[order]
-        factors, bias = self.person_system(rows[order], stars[order], weight).solve()
-        return Person(self, rows[order], stars[order], factors, bias, weight)
+        system = self.person_system(rows[order], stars[order], weight)
+        factors, bias = system.solve()
+        return Person(self, rows[order], stars[order], factors, bias, system)
 
     def recommend(self, user_id: Id, n: int = 10, **filters: Any) -> tuple[Ids, Float32]:
         """Rank films for a user of the training set; see `Person.recommend`."""
@@ -148,6 +149,16 @@ class FactorModel(ABC):
     def _item_norms(self) -> Float32:
         norms = np.linalg.norm(self.item_factors, axis=1)
         return np.where(norms > 0, norms, 1).astype(np.float32)
+
+    @cached_property
+    def largest_norm(self) -> float:
+        """Length of the longest item vector."""
+        return float(self._item_norms.max(initial=0))
+
+    @cached_property
+    def largest_bias(self) -> float:
+        """Size of the largest item bias."""
+        return float(np.abs(self.item_biases).max(initial=0))
 
     def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
         """Find the items whose factors point the same way (cosine), best first, the item itself left out.
@@ -200,6 +211,13 @@ class RatingModel(FactorModel):
         user_rows, item_rows = self.users.rows(users), self.items.rows(items)
         stars = self.predict_rows(user_rows, item_rows)
         return float(stars[0]) if np.ndim(user_ids) == 0 and np.ndim(item_ids) == 0 else stars
+
+    def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32 | None:
+        """Return how far one person's stars are from what is predicted: standard deviations, shape ``(n,)``.
+
+        None where the model does not know, as here: nothing is made up.
+        """
+        return None
 
     def predict_rows(self, user_rows: Int32, item_rows: Int32) -> Float32:
         """Predict stars of pairs of rows, -1 standing for an unknown user or item."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from matinee.data.ratings import Float32, Ids, Int32, Vocabulary, as_ids
 from matinee.errors import ParameterError
+from matinee.models.topk import best_first, exact_scores, shortlist
 
 if TYPE_CHECKING:
     from matinee.models.factors import FactorModel
@@ -121,8 +122,9 @@ class Person:
         Shape ``(rank,)``, float32.
     bias
         Added to every score of this person.
-    emphasis
-        Shape ``(k,)``: how much each rating counts, 1 for a whole rating; None for ones.
+    system
+        What `factors` and `bias` were solved from; None for users of the training set, who have it solved only when
+        they ask for reasons.
     """
 
     model: FactorModel
@@ -130,7 +132,7 @@ class Person:
     stars: Float32
     factors: Float32
     bias: float
-    emphasis: Float32 | None = None
+    system: PersonSystem | None = None
 
     def scores(self) -> Float32:
         """Score every item, shape ``(n_items,)``, not clipped."""
@@ -145,9 +147,21 @@ class Person:
         The factors that the person has must be those that the model solves from these ratings: a row then sums to
         the score less the mean and the item's bias.
         """
-        return self.model.person_system(self.item_rows, self.stars, self.emphasis).contributions(
-            self.model.item_factors[item_rows]
-        )
+        system = self.system or self.model.person_system(self.item_rows, self.stars)
+        return system.contributions(self.model.item_factors[item_rows])
+
+    def exact_scores(self, item_rows: npt.NDArray[np.integer]) -> Float64:
+        """Score some items, not clipped, such that the bits depend on nothing else; see `matinee.models.topk`."""
+        inner = exact_scores(self.model.item_factors[item_rows], self.factors)
+        biases = self.model.item_biases[item_rows].astype(np.float64)
+        return np.asarray(inner + biases + (self.bias + self.model.mean), np.float64)
+
+    @property
+    def rounding(self) -> float:
+        """A bound of the difference between `scores` and `exact_scores` of any item."""
+        model = self.model
+        size = float(np.linalg.norm(self.factors)) * model.largest_norm + model.largest_bias
+        return float(np.finfo(np.float32).eps) * (model.rank + 4) * (size + abs(self.bias + model.mean))
 
     def predict(self, item_ids: npt.ArrayLike) -> Float32 | float:
         """Score items by id, clipped to the scale; an unknown item gets the mean and the person's bias."""
@@ -203,7 +217,10 @@ class Person:
         allowed[known_rows(model.items, exclude)] = False
         if not include_seen:
             allowed[self.item_rows] = False
-        return model.ranked(self.scores(), n, allowed)
+        rows = shortlist(self.scores(), n, allowed, self.rounding)
+        scores = self.exact_scores(rows)
+        order = best_first(rows, scores)[:n]
+        return model.items.ids[rows[order]], scores[order].astype(np.float32)
 
 
 def known_rows(items: Vocabulary, ids: Iterable[Id]) -> Int32:

@@ -1,0 +1,173 @@
+"""What may be on a list: conditions that hold for every film shown, and an account of what each one removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from matinee.data.ratings import Bools, Int32
+from matinee.errors import ParameterError
+from matinee.models.factors import Id
+from matinee.recommend.catalogue import Catalogue
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Conditions on films; the names are those of the API.
+
+    Parameters
+    ----------
+    genre_any, genre_all, genre_none
+        Genres of which a film has at least one, all, none; upper and lower case are the same.
+    year_from, year_to
+        First and last year; a film without a year passes neither.
+    min_ratings, max_ratings
+        Fewest and most ratings.
+    exclude
+        Films to leave out.
+    only
+        Films to choose among, those that nobody rated included; None for all that somebody rated.
+    include_seen
+        Keep films that the person rated.
+    not_interested
+        Films that the person does not want to see again.
+
+    Raises
+    ------
+    ParameterError
+        If a range is empty, a number negative, or one text arrives where several are expected.
+    """
+
+    genre_any: tuple[str, ...] = ()
+    genre_all: tuple[str, ...] = ()
+    genre_none: tuple[str, ...] = ()
+    year_from: int | None = None
+    year_to: int | None = None
+    min_ratings: int = 0
+    max_ratings: int | None = None
+    exclude: tuple[Id, ...] = ()
+    only: tuple[Id, ...] | None = None
+    include_seen: bool = False
+    not_interested: tuple[Id, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("genre_any", "genre_all", "genre_none", "exclude", "only", "not_interested"):
+            value = getattr(self, name)
+            if isinstance(value, str | int):
+                raise ParameterError(f"{name}={value!r}: give a list, such as [{value!r}]")
+            if value is not None:
+                object.__setattr__(self, name, tuple(value))
+        if self.min_ratings < 0 or (self.max_ratings is not None and self.max_ratings < self.min_ratings):
+            raise ParameterError(
+                f"min_ratings={self.min_ratings}, max_ratings={self.max_ratings}: "
+                "0 or more are allowed, the second at least the first"
+            )
+        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
+            raise ParameterError(f"year_from={self.year_from} is after year_to={self.year_to}: swap them")
+
+    def removing(self, catalogue: Catalogue, seen: Iterable[Id]) -> dict[str, Bools]:
+        """Return, by the name of every filter that is set, which films it removes, shapes ``(n_movies,)``.
+
+        Parameters
+        ----------
+        catalogue
+            The films.
+        seen
+            Ids that the person rated.
+
+        Raises
+        ------
+        ParameterError
+            If a genre or a year is not in the catalogue.
+        UnknownMovieError
+            If `exclude` or `only` names a film that is not in the catalogue.
+        """
+        active = {field.name: getattr(self, field.name) for field in fields(self)}
+        masks = {
+            name: _MASKS[name](value, catalogue)
+            for name, value in active.items()
+            if name in _MASKS and value != _DEFAULTS[name]
+        }
+        if not self.include_seen:
+            masks["include_seen"] = _among(catalogue.known_rows(seen), catalogue)
+        return masks
+
+
+def _genres(wanted: tuple[str, ...], catalogue: Catalogue) -> list[Bools]:
+    by_name = {genre.casefold(): genre for genre in catalogue.genres}
+    for genre in wanted:
+        if genre.casefold() not in by_name:
+            raise ParameterError(f"genre {genre!r} is not in the catalogue; there are: {', '.join(catalogue.genres)}")
+    return [catalogue.has_genre[by_name[genre.casefold()]] for genre in wanted]
+
+
+def _among(rows: Int32, catalogue: Catalogue) -> Bools:
+    mask = np.zeros(len(catalogue), np.bool_)
+    mask[rows[rows >= 0]] = True
+    return mask
+
+
+def _outside_years(year: int, catalogue: Catalogue, *, first: bool) -> Bools:
+    known = catalogue.years[catalogue.years > 0]
+    earliest, latest = (int(known.min()), int(known.max())) if len(known) else (0, 0)
+    if year > latest if first else year < earliest:
+        name = "year_from" if first else "year_to"
+        raise ParameterError(f"{name}={year}: the catalogue has films of {earliest} to {latest}")
+    outside = catalogue.years < year if first else catalogue.years > year
+    return np.asarray(outside | (catalogue.years == 0), np.bool_)
+
+
+_MASKS: Mapping[str, Callable[..., Bools]] = {
+    "genre_any": lambda value, catalogue: ~np.logical_or.reduce(_genres(value, catalogue)),
+    "genre_all": lambda value, catalogue: ~np.logical_and.reduce(_genres(value, catalogue)),
+    "genre_none": lambda value, catalogue: np.logical_or.reduce(_genres(value, catalogue)),
+    "year_from": lambda value, catalogue: _outside_years(value, catalogue, first=True),
+    "year_to": lambda value, catalogue: _outside_years(value, catalogue, first=False),
+    "min_ratings": lambda value, catalogue: catalogue.ratings_count < value,
+    "max_ratings": lambda value, catalogue: catalogue.ratings_count > value,
+    "exclude": lambda value, catalogue: _among(catalogue.rows(value), catalogue),
+    "only": lambda value, catalogue: ~_among(catalogue.rows(value), catalogue),
+    "not_interested": lambda value, catalogue: _among(catalogue.known_rows(value), catalogue),
+}
+_DEFAULTS = {field.name: field.default for field in fields(Filters)}
+
+
+def left(pool: Bools, masks: Mapping[str, Bools]) -> Bools:
+    """Return what the filters leave of `pool`, shape ``(n_movies,)``."""
+    remaining = pool.copy()
+    for mask in masks.values():
+        remaining &= ~mask
+    return remaining
+
+
+def advise(pool: Bools, masks: Mapping[str, Bools]) -> str | None:
+    """Name what to relax so that films are left: the one filter that frees most, or as many as it takes.
+
+    Parameters
+    ----------
+    pool
+        Shape ``(n_movies,)``: what there is to choose among.
+    masks
+        What each filter removes.
+
+    Returns
+    -------
+    str or None
+        Names of filters joined by " and "; None where films are left already, or none would be in any case.
+    """
+    kept = dict(masks)
+    relaxed: list[str] = []
+    while kept and not left(pool, kept).any():
+        gains = {name: _gain(pool, kept, name) for name in kept}
+        worst = max(gains, key=gains.__getitem__)
+        relaxed.append(worst)
+        del kept[worst]
+    return " and ".join(relaxed) if relaxed and pool.any() else None
+
+
+def _gain(pool: Bools, masks: Mapping[str, Bools], name: str) -> tuple[int, int]:
+    """Count the films left without one filter, and, to choose among those that free none, what it removes."""
+    others = {other: mask for other, mask in masks.items() if other != name}
+    return int(left(pool, others).sum()), int((pool & masks[name]).sum())

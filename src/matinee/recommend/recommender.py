@@ -1,0 +1,309 @@
+"""One person's list: films ordered by a model, within all filters, with stars and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from statistics import NormalDist
+from typing import Any, TypeVar
+
+import numpy as np
+
+from matinee.data.ratings import Bools, Float32, Int64
+from matinee.errors import ParameterError, UnknownUserError
+from matinee.models.artifact import Artifact
+from matinee.models.factors import FactorModel, Id, Person, RatingModel
+from matinee.recommend.catalogue import Catalogue, Movie
+from matinee.recommend.explain import reasons
+from matinee.recommend.filters import Filters, advise, left
+from matinee.recommend.rerank import POOL, Dials, RankBy, diversify, popularity_boost
+from matinee.recommend.results import Explanation, Prediction, Recommendation, Recommendations, Similar
+from matinee.recommend.scoring import Float64, Rows, Scorer
+from matinee.recommend.taste import Taste
+
+LEVEL = 0.9
+"""Probability that the interval from `stars_low` to `stars_high` holds the person's rating."""
+REASONS = 3
+"""How many reasons a film of a list gets."""
+_WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
+_Options = TypeVar("_Options", Filters, Dials, Taste)
+
+
+@dataclass(frozen=True, eq=False)
+class Ordered:
+    """A person's films in order, and what made the order.
+
+    Attributes
+    ----------
+    rows, scores
+        Shapes ``(n,)``: films by their rows in the catalogue, and the scores of the model that ordered them.
+    allowed
+        Shape ``(n_movies,)``: everything that passes the filters.
+    """
+
+    scorer: Scorer
+    person: Person
+    rows: Int64
+    scores: Float64
+    allowed: Bools
+
+
+class Recommender:
+    """Lists, predictions and reasons for anybody whose ratings are given.
+
+    Parameters
+    ----------
+    catalogue
+        The films.
+    stars
+        The rating model.
+    picks
+        The ranking model; without one, lists are ordered by stars.
+    model_id
+        Named in every answer.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, stars: RatingModel, picks: FactorModel | None = None, model_id: str = ""
+    ) -> None:
+        self.catalogue = catalogue
+        self.stars = stars
+        self.picks = picks
+        self.model_id = model_id
+        self._stars = Scorer(stars, catalogue)
+        self._picks = Scorer(picks, catalogue) if picks is not None else self._stars
+
+    @classmethod
+    def of(cls, artifact: Artifact) -> Recommender:
+        """Make the recommender of a model folder."""
+        catalogue = Catalogue(artifact.movies, artifact.item_stats)
+        return cls(catalogue, artifact.stars, artifact.picks, artifact.model_id)
+
+    def recommend(
+        self,
+        ratings: Mapping[Any, float],
+        *,
+        limit: int = 10,
+        offset: int = 0,
+        explain: bool = False,
+        **options: Any,
+    ) -> Recommendations:
+        """List films for a person.
+
+        Parameters
+        ----------
+        ratings
+            Stars by movie id; films outside the catalogue are passed over.
+        limit, offset
+            How many films, and how many of the best to pass over before.
+        explain
+            Give reasons.
+        **options
+            Fields of `Filters`, `Dials` and `Taste` (but for `ratings`).
+
+        Raises
+        ------
+        ParameterError
+            If an option is unknown or out of its range, or a rating off the scale.
+        UnknownMovieError
+            If `exclude` or `only` names a film outside the catalogue.
+        """
+        if limit < 0 or offset < 0:
+            raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
+        filters, dials, taste = self._sort_out(ratings, options)
+        masks = filters.removing(self.catalogue, taste.seen)
+        pool = self._pool(filters)
+        ordered = self.order(taste, dials, left(pool, masks), offset + limit)
+        total = int(ordered.allowed.sum())
+        return Recommendations(
+            model_id=self.model_id,
+            recommendations=self._show(ordered, taste, offset, REASONS if explain else 0),
+            total=total,
+            removed={name: int((pool & mask).sum()) for name, mask in masks.items()},
+            relax=None if total else advise(pool, masks),
+        )
+
+    def _sort_out(self, ratings: Mapping[Any, float], options: Mapping[str, Any]) -> tuple[Filters, Dials, Taste]:
+        names = {kind: {field.name for field in fields(kind)} - {"ratings"} for kind in (Filters, Dials, Taste)}
+        unknown = options.keys() - set().union(*names.values())
+        if unknown:
+            allowed = ", ".join(sorted(set().union(*names.values())))
+            raise ParameterError(f"{', '.join(sorted(unknown))}: no such option; there are: {allowed}")
+
+        def pick(kind: type[_Options], **more: Any) -> _Options:
+            return kind(**more, **{name: value for name, value in options.items() if name in names[kind]})
+
+        return pick(Filters), pick(Dials), pick(Taste, ratings=ratings)
+
+    @property
+    def rated(self) -> Bools:
+        """Whether somebody rated each film, shape ``(n_movies,)``: lists hold no others unless `only` names them."""
+        return self._picks.rated
+
+    def _pool(self, filters: Filters) -> Bools:
+        return self.rated if filters.only is None else np.ones(len(self.catalogue), np.bool_)
+
+    def scorer(self, rank_by: RankBy) -> Scorer:
+        """Return what orders lists."""
+        return self._picks if rank_by == "picks" else self._stars
+
+    def order(self, taste: Taste, dials: Dials, allowed: Bools, n: int) -> Ordered:
+        """Order the `n` best allowed films for a person."""
+        scorer = self.scorer(dials.rank_by)
+        person = scorer.place(taste.seeds, taste.emphasis)
+        boost = self._boost(scorer, person, dials, allowed)
+        if not dials.diversity:
+            return Ordered(scorer, person, *scorer.best(person, n, allowed, boost), allowed)
+        rows, scores = scorer.best(person, max(n, POOL), allowed, boost)
+        keys = scores if boost is None else scores + boost[rows]
+        vectors = np.where((scorer.item_of[rows] >= 0)[:, None], scorer.model.item_factors[scorer.item_of[rows]], 0)
+        order = np.arange(len(rows))
+        order[: min(n, POOL)] = diversify(keys[:POOL], vectors[:POOL], n, dials.diversity)
+        return Ordered(scorer, person, rows[order][:n], scores[order][:n], allowed)
+
+    def _boost(self, scorer: Scorer, person: Person, dials: Dials, allowed: Bools) -> Float32 | None:
+        boost: Float32 | None = None
+        if dials.rank_by == "stars_low":
+            width = self._half_width(person, np.arange(len(self.catalogue)))
+            if width is None:
+                kind = type(self.stars.params).__name__
+                raise ParameterError(f"rank_by='stars_low': a model of kind {kind} knows no interval; use 'stars'")
+            boost = -width
+        if dials.popularity:
+            counts = self.catalogue.ratings_count
+            pull = popularity_boost(scorer.scores(person), counts, allowed, dials.popularity)
+            boost = pull if boost is None else boost + pull
+        return boost
+
+    def _half_width(self, person: Person, rows: Rows) -> Float32 | None:
+        """Return half the width of the interval of stars, None if unknown; widest for films that nobody rated."""
+        items = self._stars.item_of[rows]
+        spread = self.stars.spread(person, items[items >= 0])
+        if spread is None:
+            return None
+        widths = np.full(len(rows), spread.max(initial=0), np.float32)
+        widths[items >= 0] = spread
+        return widths * np.float32(_WIDTH)
+
+    def _stars_of(self, person: Person, rows: Rows) -> tuple[Float64, Float64 | None, Float64 | None]:
+        """Predict stars of films and the interval around them, clipped to the scale."""
+        stars, scale = self._stars.exact(person, rows), self.stars.scale
+        width = self._half_width(person, rows)
+        if width is None:
+            return np.clip(stars, *scale), None, None
+        return np.clip(stars, *scale), np.clip(stars - width, *scale), np.clip(stars + width, *scale)
+
+    def _show(self, ordered: Ordered, taste: Taste, offset: int, most: int) -> tuple[Recommendation, ...]:
+        rows, scores = ordered.rows[offset:], ordered.scores[offset:]
+        same = ordered.scorer is self._stars
+        raters = ordered.person if same else self._stars.place(taste.seeds, taste.emphasis)
+        stars, low, high = self._stars_of(raters, rows)
+        why = reasons(ordered.scorer, self.catalogue, ordered.person, rows, scores, most) if most else None
+        return tuple(
+            Recommendation(
+                **_facts(movie), rank=offset + place + 1, score=float(scores[place]), stars=float(stars[place]),
+                stars_low=None if low is None else float(low[place]),
+                stars_high=None if high is None else float(high[place]),
+                **(vars(why[place]) if why else {}),
+            )
+            for place, movie in enumerate(self.catalogue.at(rows))
+        )  # fmt: skip
+
+    def predict(self, ratings: Mapping[Any, float], movie_id: Id, **options: Any) -> Prediction:
+        """Predict the stars that a person would give a film.
+
+        Parameters
+        ----------
+        ratings
+            Stars by movie id.
+        movie_id
+            A film of the catalogue.
+        **options
+            Fields of `Taste`.
+
+        Raises
+        ------
+        UnknownMovieError
+            If the film is not in the catalogue.
+        """
+        movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
+        taste = Taste(ratings=ratings, **options)
+        stars, low, high = self._stars_of(self._stars.place(taste.seeds, taste.emphasis), rows)
+        return Prediction(
+            movie.movie_id, movie.title, float(stars[0]), None if low is None else float(low[0]),
+            None if high is None else float(high[0]), bool(self._stars.rated[rows[0]]), movie.ratings_count,
+        )  # fmt: skip
+
+    def explain(self, ratings: Mapping[Any, float], movie_id: Id, *, limit: int = 10, **options: Any) -> Explanation:
+        """Say why a film is on a person's list, or why not.
+
+        Parameters
+        ----------
+        ratings
+            Stars by movie id.
+        movie_id
+            A film of the catalogue.
+        limit
+            How many films the list has that it might be on.
+        **options
+            As `recommend` takes them.
+
+        Raises
+        ------
+        UnknownMovieError
+            If the film is not in the catalogue.
+        ParameterError
+            As in `recommend`.
+        """
+        movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
+        filters, dials, taste = self._sort_out(ratings, options)
+        masks = filters.removing(self.catalogue, taste.seen)
+        ordered = self.order(taste, dials, left(self._pool(filters), masks), len(self.catalogue))
+        scorer, person = ordered.scorer, ordered.person
+        score = scorer.exact(person, rows)
+        place = np.flatnonzero(ordered.rows == rows[0])
+        last = ordered.scores[min(limit, len(ordered.scores)) - 1] if limit and len(ordered.scores) else -np.inf
+        unseen = left(self.rated, Filters().removing(self.catalogue, taste.seen))
+        [why] = reasons(scorer, self.catalogue, person, rows, score, None)
+        return Explanation(
+            model_id=self.model_id, movie_id=movie.movie_id, title=movie.title, score=float(score[0]),
+            **vars(why), known=bool(scorer.rated[rows[0]]), rank=scorer.rank(person, int(rows[0]), unseen),
+            rank_in_list=int(place[0]) + 1 if len(place) else None,
+            removed_by=tuple(name for name, mask in masks.items() if mask[rows[0]]),
+            lacks=max(float(last - score[0]), 0.0),
+        )  # fmt: skip
+
+    def similar(self, movie_id: Id, limit: int = 10) -> tuple[Similar, ...]:
+        """List the films most like one; empty where nobody rated it, since nothing is known of it then.
+
+        Raises
+        ------
+        UnknownMovieError
+            If the film is not in the catalogue.
+        """
+        row = int(self.catalogue.rows([movie_id])[0])
+        if not self.rated[row]:
+            return ()
+        ids, scores = self._picks.model.similar_items(self.catalogue.id_at(row), limit)
+        found = zip(self.catalogue.at(self.catalogue.rows(ids)), scores, strict=True)
+        return tuple(Similar(**_facts(movie), rank=n, score=float(score)) for n, (movie, score) in enumerate(found, 1))
+
+    def ratings_of(self, user_id: Id) -> dict[Id, float]:
+        """Return the ratings of a user of the data set, by movie id.
+
+        Raises
+        ------
+        UnknownUserError
+            If the data set has no such user.
+        """
+        numbers = self.stars.users.ids.dtype.kind == "i"
+        wanted = int(user_id) if numbers and isinstance(user_id, str) and user_id.isdecimal() else user_id
+        if wanted not in self.stars.users:
+            raise UnknownUserError(f"the data set has no user {user_id!r}; it has {len(self.stars.users)} users")
+        items, stars = self.stars.seen.row(int(self.stars.users.rows([wanted])[0]))
+        return dict(zip(self.stars.items.ids[items].tolist(), stars.tolist(), strict=True))
+
+
+def _facts(movie: Movie) -> dict[str, Any]:
+    names = ("movie_id", "title", "name", "year", "genres", "ratings_count")
+    return {name: getattr(movie, name) for name in names}

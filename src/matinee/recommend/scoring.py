@@ -1,0 +1,123 @@
+"""A model's scores laid out over the catalogue, films that nobody rated included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from matinee.data.ratings import Bools, Float32, Int32, Int64
+from matinee.errors import ParameterError
+from matinee.models.factors import FactorModel, Id, Person
+from matinee.models.topk import best_first, shortlist
+from matinee.recommend.catalogue import Catalogue
+
+Float64 = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.integer]
+
+
+class Scorer:
+    """Places people in one model and scores films by their rows in the catalogue.
+
+    Parameters
+    ----------
+    model
+        Any factor model.
+    catalogue
+        Films, all items of the model among them.
+
+    Attributes
+    ----------
+    item_of
+        Shape ``(n_movies,)``: each film's row in the model, -1 for films that nobody rated.
+    rated
+        Shape ``(n_movies,)``: whether the model knows the film.
+
+    Raises
+    ------
+    ParameterError
+        If the catalogue lacks an item of the model.
+    """
+
+    def __init__(self, model: FactorModel, catalogue: Catalogue) -> None:
+        self.model = model
+        self._movie_of = catalogue.ids.rows(model.items.ids)
+        if (self._movie_of < 0).any():
+            missing = model.items.ids[int(np.argmin(self._movie_of))]
+            raise ParameterError(f"the catalogue lacks movie {missing!r}, which the model was trained on")
+        self.item_of: Int32 = np.full(len(catalogue), -1, np.int32)
+        self.item_of[self._movie_of] = np.arange(len(model.items), dtype=np.int32)
+        self.rated: Bools = self.item_of >= 0
+
+    def place(self, seeds: Mapping[Id, float], emphasis: Mapping[Id, float] | None = None) -> Person:
+        """Fold a person in; one whose ratings say nothing is taken for the average person."""
+        person = self.model.fold_in(seeds, emphasis=emphasis)
+        if person.factors.any() or self.model.item_biases.any():
+            return person
+        average = self.model.user_factors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return Person(self.model, person.item_rows, person.stars, average, 0.0, person.system)
+
+    def scores(self, person: Person) -> Float32:
+        """Score all films, shape ``(n_movies,)``; those that nobody rated get what the person gives on average."""
+        scores = np.full(len(self.item_of), self.fallback(person), np.float32)
+        scores[self._movie_of] = person.scores()
+        return scores
+
+    def fallback(self, person: Person) -> float:
+        """Score a film of which nothing is known."""
+        return self.model.mean + person.bias
+
+    def exact(self, person: Person, rows: Rows) -> Float64:
+        """Score some films in float64, the same bits always; see `matinee.models.topk`."""
+        scores = np.full(len(rows), self.fallback(person))
+        items = self.item_of[rows]
+        scores[items >= 0] = person.exact_scores(items[items >= 0])
+        return scores
+
+    def base(self, person: Person, rows: Rows) -> Float64:
+        """Score some films before any rating of the person counts: the mean and what people think of the film."""
+        items = self.item_of[rows]
+        if person.system is None or person.system.says_nothing:
+            return self.exact(person, rows)
+        return np.where(items >= 0, self.model.item_biases[items].astype(np.float64), 0.0) + self.model.mean
+
+    def contributions(self, person: Person, rows: Rows) -> Float64:
+        """Return what each rating of the person adds to the films' scores, shape ``(len(rows), k)``."""
+        return person.contributions(self.item_of[rows]) * (self.item_of[rows] >= 0)[:, None]
+
+    def best(self, person: Person, n: int, allowed: Bools, boost: Float32 | None = None) -> tuple[Int64, Float64]:
+        """Order films by score plus boost.
+
+        Parameters
+        ----------
+        n
+            How many at most.
+        allowed
+            Shape ``(n_movies,)``.
+        boost
+            Shape ``(n_movies,)``: added to the score for ordering only.
+
+        Returns
+        -------
+        (rows, scores)
+            Best first, ties by movie id; the scores are without boost.
+        """
+        rough = self.scores(person)
+        slack = person.rounding
+        if boost is not None:
+            rough = rough + boost
+            slack += float(np.finfo(np.float32).eps) * float(np.abs(boost).max(initial=0))
+        rows = shortlist(rough, n, allowed, slack)
+        scores = self.exact(person, rows)
+        keys = scores if boost is None else scores + boost[rows]
+        order = best_first(rows, keys)[:n]
+        return rows[order], scores[order]
+
+    def rank(self, person: Person, row: int, allowed: Bools) -> int:
+        """Return the place that a film has, or would have, among the allowed ones by score, from 1."""
+        rough, slack = self.scores(person), 2 * person.rounding
+        above = allowed & (rough > rough[row] + slack)
+        close = np.flatnonzero(allowed & (np.abs(rough - rough[row]) <= slack))
+        own, others = float(self.exact(person, np.array([row]))[0]), self.exact(person, close)
+        return 1 + int(above.sum()) + int(((others > own) | ((others == own) & (close < row))).sum())
