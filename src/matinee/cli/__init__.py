@@ -35,6 +35,7 @@ COMMANDS = {
     "recommend": ("recommend", "Print a list of films for a user or for ratings you give."),
     "predict": ("recommend", "Predict the stars of one film."),
     "similar": ("recommend", "Print films similar to one film."),
+    "explain": ("explain", "Say why a film is on a list, or why not."),
     "models": ("models", "List, show, promote and roll back trained models."),
     "serve": ("serve", "Serve the current model over HTTP."),
     "doctor": ("doctor", "Say what works here, what is missing, and the cure."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from matinee.cli.common import answer, columns, home_option, json_option, say
 from matinee.cli.person import gather, person_options
 
 if TYPE_CHECKING:
-    from matinee.recommend.recommender import Recommendations, Recommender
+    from matinee.recommend.recommender import Recommender
+    from matinee.recommend.results import Because, Recommendations
 
 model_option = click.option("--model", "model_id", metavar="ID", help="Another model than the current one.")
 
@@ -28,12 +29,10 @@ def open_recommender(home: Path, model_id: str | None = None) -> Recommender:
     ArtifactError
         If its folder is damaged.
     """
-    from matinee.recommend.catalogue import Catalogue
     from matinee.recommend.recommender import Recommender
     from matinee.registry import Registry
 
-    artifact = Registry(home / "models").read(model_id)
-    return Recommender(Catalogue(artifact.movies), artifact.stars, artifact.picks, model_id=artifact.model_id)
+    return Recommender.of(Registry(home / "models").read(model_id))
 
 
 FILTERS = (
@@ -56,6 +55,8 @@ FILTERS = (
         show_default=True,
         help="What one would watch, predicted stars, or the low end of their interval.",
     ),
+    click.option("--popularity", type=float, help="Dial: -1 obscure films first, 1 popular ones first."),
+    click.option("--diversity", type=float, help="Dial: 0 as the model has it, 1 every film unlike the others."),
 )
 
 
@@ -69,6 +70,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @person_options
 @filter_options
+@click.option("--explain", is_flag=True, help="Say which of the person's ratings put each film there.")
 @model_option
 @json_option
 @home_option
@@ -76,8 +78,6 @@ def recommend(
     user: str | None,
     rate: tuple[str, ...],
     ratings_file: Path | None,
-    exclude: Sequence[str],
-    only: Sequence[str],
     model_id: str | None,
     as_json: bool,
     home: Path,
@@ -92,20 +92,35 @@ def recommend(
     """
     recommender = open_recommender(home, model_id)
     ratings = gather(recommender, user, rate, ratings_file)
-    chosen = {
-        "exclude": [recommender.catalogue.resolve(movie).movie_id for movie in exclude],
-        "only": [recommender.catalogue.resolve(movie).movie_id for movie in only] or None,
-    }
-    answered = recommender.recommend(ratings, **chosen, **filters)
+    answered = recommender.recommend(ratings, **resolved(recommender, filters))
     answer(asdict(answered), lambda: listed(answered), as_json)
     if not as_json and not answered.recommendations:
         say(nothing_left(answered))
 
 
+def resolved(recommender: Recommender, filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters that were given, with the films of `exclude` and `only` as ids."""
+    given = {name: value for name, value in filters.items() if value not in (None, ())}
+    for name in {"exclude", "only"} & given.keys():
+        given[name] = [recommender.catalogue.resolve(movie).movie_id for movie in given[name]]
+    return given
+
+
 def listed(answered: Recommendations) -> str:
     """Lay a list out as text."""
-    rows = [(film.rank, film.title, f"{film.stars:.1f}", film.ratings_count) for film in answered.recommendations]
-    return columns(rows, ("", "film", "stars", "ratings"))
+    films = answered.recommendations
+    rows: list[tuple[Any, ...]] = [(f.rank, f.title, f"{f.stars:.1f}", f.ratings_count) for f in films]
+    if not films or films[0].because is None:
+        return columns(rows, ("", "film", "stars", "ratings"))
+    why = ["; ".join(because(reason) for reason in film.because or ()) for film in films]
+    return columns(
+        [(*row, text) for row, text in zip(rows, why, strict=True)], ("", "film", "stars", "ratings", "because of")
+    )
+
+
+def because(reason: Because) -> str:
+    """Say how much one rating of the person did."""
+    return f"{reason.title} ({reason.share:.0%})"
 
 
 def nothing_left(answered: Recommendations) -> str:

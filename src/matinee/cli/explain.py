@@ -1,0 +1,61 @@
+"""`matinee explain`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from matinee.cli.common import answer, columns, home_option, json_option
+from matinee.cli.person import gather, person_options
+from matinee.cli.recommend import filter_options, model_option, open_recommender, resolved
+
+if TYPE_CHECKING:
+    from matinee.recommend.results import Explanation
+
+
+@click.command()
+@click.argument("movie", metavar="MOVIE")
+@person_options
+@filter_options
+@model_option
+@json_option
+@home_option
+def explain(
+    movie: str,
+    user: str | None,
+    rate: tuple[str, ...],
+    ratings_file: Path | None,
+    model_id: str | None,
+    as_json: bool,
+    home: Path,
+    **filters: Any,
+) -> None:
+    """Say why a film is on a list, or why not.
+
+    MOVIE is an id or a title; the filters are those of `matinee recommend`.
+    """
+    recommender = open_recommender(home, model_id)
+    film = recommender.catalogue.resolve(movie)
+    ratings = gather(recommender, user, rate, ratings_file)
+    given = resolved(recommender, {name: value for name, value in filters.items() if name != "offset"})
+    explanation = recommender.explain(ratings, film.movie_id, **given)
+    answer(asdict(explanation), lambda: told(explanation), as_json)
+
+
+def told(explanation: Explanation) -> str:
+    """Say where the film stands, what removes it, and what each rating adds."""
+    lines = [f"{explanation.title}: place {explanation.rank} of all films not rated yet"]
+    if not explanation.known:
+        lines.append("nobody rated it, so the model knows nothing of it")
+    if explanation.removed_by:
+        lines.append(f"removed from the list by {', '.join(explanation.removed_by)}")
+    elif explanation.rank_in_list:
+        short = f", short of the list by a score of {explanation.lacks:.3f}" if explanation.lacks else ""
+        lines.append(f"place {explanation.rank_in_list} with these filters{short}")
+    rows = [(why.title, f"{why.contribution:+.3f}", f"{why.share:.0%}") for why in explanation.because]
+    lines += ["", columns(rows, ("rating of", "adds", "share"))]
+    sums = f"base {explanation.base:.3f}, everything together: score {explanation.score:.3f}"
+    return "\n".join([*lines, "", sums])
