@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from matinee.errors import ArtifactError, DataError, MatineeError
+from matinee.errors import ArtifactError, MatineeError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -167,11 +167,9 @@ def refusing(folder: Path, name: str) -> Iterator[None]:
     """Turn what a damaged file raises into an error that names it."""
     try:
         yield
-    except DataError as error:
-        raise ArtifactError(f"{folder / name}: {error}") from error
-    except MatineeError:
+    except ArtifactError:
         raise
     except FileNotFoundError as error:
         raise ArtifactError(f"{folder / name}: is missing, so this is not a whole model folder") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+    except (MatineeError, OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
         raise ArtifactError(f"{folder / name}: cannot be used ({type(error).__name__}: {error})") from error
