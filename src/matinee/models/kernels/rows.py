@@ -6,79 +6,54 @@ unsigned where loops must vectorise: numba wraps negative ones.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numba import njit, types
 
-from matinee.models.kernels.tile import BLOCK, TILE_COLUMNS, TILE_ROWS, add_tile, subtract_tile, sum_tile
+from matinee.models.kernels.tile import BLOCK, TILE_COLUMNS, TILE_ROWS, add_tile, sum_tile, wide_sum_tile
+from matinee.models.kernels.triangle import OPTIONS, cholesky, leading, solve_factored
 
-# Sums may be reordered and fused; NaN and infinity keep their meaning.
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
-_options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "boundscheck": False, "error_model": "numpy"}
-
-GATHER_FLOATS = 4096
-"""Floats of gathered factors held at a time: 16 KiB stay in the first cache beside the tile's other operands."""
+GATHER_FLOATS = 8192
+"""Floats of gathered factors held at a time: 32 KiB stay in the first cache beside the tile's other operands."""
 GATHER_ROWS = 256
-TINY_PIVOT = np.float32(1e-6)
 
 
-@njit(**_options)
-def add_gram(H: Any, G: Any, start: int, k: int, f: int, A: Any) -> None:
-    """A (f x f, upper) += H^T G for k rows of length f that begin at `start`."""
+@njit(**OPTIONS)
+def add_gram(H: Any, G: Any, start: int, k: int, f: int, A: Any, ld: int) -> None:
+    """A (f x f, upper, rows `ld` apart) += H^T G for k rows of length f that begin at `start`."""
     for i in range(0, f, TILE_ROWS):
         for j in range(i // TILE_COLUMNS * TILE_COLUMNS, f, TILE_COLUMNS):
-            add_tile(H, start + i, f, G, start + j, f, k, A, i * f + j, f)
+            add_tile(H, start + i, f, G, start + j, f, k, A, i * ld + j, ld)
 
 
-@njit(**_options)
-def cholesky(A: Any, f: int) -> None:
-    """Overwrite A (f x f, upper) with U, U^T U = A, whose diagonal holds 1 / U_rr.
-
-    An unknown whose pivot has vanished beside its own diagonal is tied to the others: it is set to zero (1 / U_rr = 0).
-    """
-    F = np.uint64(f)
-    limit = np.empty(BLOCK, np.float32)
-    for first in range(0, f, BLOCK):
-        u = np.uint64(first)
-        for r in range(BLOCK):
-            limit[r] = TINY_PIVOT * A[(first + r) * f + first + r]
-        for i in range(first, first + BLOCK, TILE_ROWS):
-            for j in range(first, f, TILE_COLUMNS):
-                subtract_tile(A, i, f, A, j, f, first, A, i * f + j, f)
-        for r in range(BLOCK):
-            row = (u + np.uint64(r)) * F
-            pivot = A[row + u + np.uint64(r)]
-            d = np.float32(1) / np.float32(math.sqrt(pivot)) if pivot > limit[r] else np.float32(0)
-            for j in range(u, F):
-                A[row + j] *= d
-            A[row + u + np.uint64(r)] = d
-            for q in range(r + 1, BLOCK):
-                other = (u + np.uint64(q)) * F
-                a = A[row + u + np.uint64(q)]
-                for j in range(u, F):
-                    A[other + j] -= a * A[row + j]
+@njit(**OPTIONS)
+def start_system(gram: Any, ridge: float, f: int, ld: int, A: Any, b: Any) -> None:
+    """A = gram (or zeros) + ridge * I, upper triangle; b = 0."""
+    F, L = np.uint64(f), np.uint64(ld)
+    for i in range(F):
+        block = i // np.uint64(BLOCK) * np.uint64(BLOCK)
+        if len(gram):
+            for j in range(block, F):
+                A[i * L + j] = gram[i * F + j]
+        else:
+            for j in range(block, F):
+                A[i * L + j] = np.float32(0)
+        A[i * L + i] += ridge
+    for j in range(np.uint64(2) * F):
+        b[j] = np.float32(0)
 
 
-@njit(**_options)
-def solve_factored(U: Any, b: Any, f: int) -> None:
-    """Overwrite b with the solution of U^T U x = b, U as `cholesky` left it."""
-    F, one = np.uint64(f), np.uint64(1)
-    for k in range(np.uint64(0), F):
-        t = b[k] * U[k * F + k]
-        b[k] = t
-        for j in range(k + one, F):
-            b[j] -= t * U[k * F + j]
-    for back in range(np.uint64(0), F):
-        k = F - one - back
-        s = np.float32(0)
-        for j in range(k + one, F):
-            s += U[k * F + j] * b[j]
-        b[k] = (b[k] - s) * U[k * F + k]
+@njit(**OPTIONS)
+def add_sums(T: Any, G: Any, k: int, f: int, b: Any) -> None:
+    """b[:f] += t^T G and b[f:] += w^T G for k rows; T holds (t, w) per row."""
+    for j in range(0, f - BLOCK, 2 * BLOCK):
+        wide_sum_tile(T, 0, 2, G, j, f, k, b, j, f)
+    if f // BLOCK % 2:
+        sum_tile(T, 0, 2, G, f - BLOCK, f, k, b, f - BLOCK, f)
 
 
-@njit(**_options)
+@njit(**OPTIONS)
 def gather(
     indices: Any, targets: Any, weights: Any, offsets: Any, factors: Any, width: int, first: int, k: int, f: int,
     G: Any, H: Any, T: Any,
@@ -107,7 +82,7 @@ def gather(
     return squares
 
 
-@njit(cache=True, **_options)
+@njit(cache=True, **OPTIONS)
 def solve_block(
     first: int, last: int, indptr: Any, indices: Any, targets: Any, weights: Any, offsets: Any, factors: Any,
     width: int, gram: Any, regularization: Any, bias_regularization: Any, scratch: Any, out: Any, out_biases: Any,
@@ -116,7 +91,8 @@ def solve_block(
     """Solve the rows from `first` up to `last`; the arguments are those of `kernels.solve_rows`, flat."""
     f = (width + BLOCK - 1) // BLOCK * BLOCK
     chunk = min(GATHER_ROWS, max(BLOCK, GATHER_FLOATS // f))
-    A, rest = scratch[: f * f], scratch[f * f :]
+    ld = leading(f)
+    A, rest = scratch[: f * ld], scratch[f * ld :]
     b, G, rest = rest[: 2 * f], rest[2 * f : (2 + chunk) * f], rest[(2 + chunk) * f :]
     T, H = rest[: 2 * chunk], G
     if len(weights):
@@ -130,33 +106,27 @@ def solve_block(
             if biased:
                 out_biases[row] = 0
             continue
-        if len(gram):
-            A[:] = gram
-        else:
-            A[:] = 0
-        b[:] = 0
         ridge = regularization[row]
-        for i in range(f):
-            A[i * f + i] += ridge
+        start_system(gram, ridge, f, ld, A, b)
         loss = 0.0
         target_sum, weight_sum = np.float64(0), np.float64(0)
         for start in range(begin, end, chunk):
             k = min(chunk, end - start)
             loss += gather(indices, targets, weights, offsets, factors, width, start, k, f, G, H, T)
-            add_gram(H, G, 0, k, f, A)
-            for j in range(0, f, BLOCK):
-                sum_tile(T, 0, 2, G, j, f, k, b, j, f)
+            add_gram(H, G, 0, k, f, A, ld)
+            add_sums(T, G, k, f, b)
             if biased:
                 for n in range(k):
                     target_sum += T[2 * n]
                     weight_sum += T[2 * n + 1]
         if biased:
             weight_sum += bias_regularization[row]
-            eliminate_bias(A, b, f, np.float32(1 / weight_sum), np.float32(target_sum))
+            eliminate_bias(A, b, f, ld, np.float32(1 / weight_sum), np.float32(target_sum))
         X = G[:f]
-        X[:] = b[:f]
-        cholesky(A, f)
-        solve_factored(A, X, f)
+        for j in range(f):
+            X[j] = b[j]
+        cholesky(A, f, ld)
+        solve_factored(A, X, f, ld)
         bias = 0.0
         if biased:
             bias = target_sum
@@ -171,21 +141,22 @@ def solve_block(
         for j in range(f):
             loss -= np.float64(X[j]) * (b[j] + ridge * X[j])
         losses[row] = loss
-        out[row * width : (row + 1) * width] = X[:width]
+        for j in range(width):
+            out[row * width + j] = X[j]
 
 
-@njit(**_options)
-def eliminate_bias(A: Any, b: Any, f: int, inverse: float, target_sum: float) -> None:
+@njit(**OPTIONS)
+def eliminate_bias(A: Any, b: Any, f: int, ld: int, inverse: float, target_sum: float) -> None:
     """Take the bias out of the bordered system: A -= s s^T / total, b -= s * (sum t / total), s = b[f:]."""
-    F = np.uint64(f)
+    F, L = np.uint64(f), np.uint64(ld)
     for i in range(F):
         scaled = b[F + i] * inverse
         b[i] -= scaled * target_sum
         for j in range(i // np.uint64(BLOCK) * np.uint64(BLOCK), F):
-            A[i * F + j] -= scaled * b[F + j]
+            A[i * L + j] -= scaled * b[F + j]
 
 
-@njit(cache=True, **_options)
+@njit(cache=True, **OPTIONS)
 def regroup(
     indptr: Any, indices: Any, values: Any, order: Any, column_rank: Any, next_free: Any, out_indices: Any,
     out_values: Any,
@@ -204,18 +175,18 @@ def regroup(
             next_free[goal] = place + 1
 
 
-@njit(cache=True, **_options)
+@njit(cache=True, **OPTIONS)
 def gram_block(Y: Any, first: int, k: int, f: int, A: Any) -> None:
     """A (f x f, upper) += Y^T Y over k rows from row `first` on, in chunks that stay in the first cache."""
     chunk = max(BLOCK, GATHER_FLOATS // f)
     for start in range(first, first + k, chunk):
-        add_gram(Y, Y, start * f, min(chunk, first + k - start), f, A)
+        add_gram(Y, Y, start * f, min(chunk, first + k - start), f, A, f)
 
 
 def scratch_floats(f: int) -> int:
     """Return how many floats of scratch `solve_block` needs at padded rank f."""
     chunk = min(GATHER_ROWS, max(BLOCK, GATHER_FLOATS // f))
-    return f * f + 2 * f + 2 * chunk * f + 2 * chunk
+    return f * int(leading.py_func(f)) + 2 * f + 2 * chunk * f + 2 * chunk
 
 
 def compiled() -> dict[str, Any]:

@@ -32,62 +32,87 @@ TILE_ROWS, TILE_VECTORS = {16: (16, 1), 8: (4, 2), 4: (4, 2)}[WIDTH]
 TILE_COLUMNS = TILE_VECTORS * WIDTH
 
 
-class _Emitter:
-    """Writes the instructions of one tile product into the function that calls it."""
+class Emitter:
+    """Writes vector instructions into the function that calls an intrinsic."""
 
-    def __init__(self, builder: ir.IRBuilder, rows: int, vectors: int) -> None:
-        self.builder, self.rows, self.vectors = builder, rows, vectors
+    def __init__(self, builder: ir.IRBuilder) -> None:
+        self.builder = builder
         self.float, self.int = ir.FloatType(), ir.IntType(64)
         self.vector = ir.VectorType(self.float, WIDTH)
-        name = f"llvm.fma.v{WIDTH}f32"
-        known = builder.module.globals.get(name)
-        self.fma = known or ir.Function(builder.module, ir.FunctionType(self.vector, [self.vector] * 3), name)
+        self.zeros = ir.Constant(self.vector, [0.0] * WIDTH)
 
-    def load(self, start: ir.Value, vector: int) -> ir.Value:
-        value = self.builder.load(self._at(start, vector))
+    def call(self, name: str, kind: ir.Type, *arguments: ir.Value) -> ir.Value:
+        """Call one of LLVM's own functions of values that all have the type `kind`."""
+        known = self.builder.module.globals.get(name)
+        function = known or ir.Function(self.builder.module, ir.FunctionType(kind, [kind] * len(arguments)), name)
+        return self.builder.call(function, arguments)
+
+    def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        return self.call(f"llvm.fma.v{WIDTH}f32", self.vector, a, b, c)
+
+    def subtract_product(self, c: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.fma(self.builder.fneg(a), b, c)
+
+    def begin(self, context: Any, array: Any, value: ir.Value, start: ir.Value) -> ir.Value:
+        """Point at the element `start` of a flat array."""
+        return self.builder.gep(context.make_array(array)(context, self.builder, value).data, [start])
+
+    def ahead(self, place: ir.Value, floats: int | ir.Value) -> ir.Value:
+        """Move a pointer on."""
+        return self.builder.gep(place, [ir.Constant(self.int, floats) if isinstance(floats, int) else floats])
+
+    def load(self, place: ir.Value, vector: int = 0) -> ir.Value:
+        value = self.builder.load(self._at(place, vector))
         value.align = 4
         return value
 
-    def store(self, value: ir.Value, start: ir.Value, vector: int) -> None:
-        self.builder.store(value, self._at(start, vector)).align = 4
+    def store(self, value: ir.Value, place: ir.Value, vector: int = 0) -> None:
+        self.builder.store(value, self._at(place, vector)).align = 4
 
-    def _at(self, start: ir.Value, vector: int) -> ir.Value:
-        place = self.builder.gep(start, [ir.Constant(self.int, vector * WIDTH)])
-        return self.builder.bitcast(place, self.vector.as_pointer())
+    def _at(self, place: ir.Value, vector: int) -> ir.Value:
+        return self.builder.bitcast(self.ahead(place, vector * WIDTH), self.vector.as_pointer())
 
-    def spread(self, start: ir.Value, element: int) -> ir.Value:
-        """Load one float into every lane."""
-        scalar = self.builder.load(self.builder.gep(start, [ir.Constant(self.int, element)]))
+    def shuffle(self, a: ir.Value, b: ir.Value, lanes: list[int]) -> ir.Value:
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+    def lane(self, vector: ir.Value, lane: int) -> ir.Value:
+        """Take one float of a vector."""
+        return self.builder.extract_element(vector, ir.Constant(ir.IntType(32), lane))
+
+    def spread_lane(self, vector: ir.Value, lane: int) -> ir.Value:
+        """Copy one lane to all."""
+        return self.shuffle(vector, vector, [lane] * WIDTH)
+
+    def spread(self, scalar: ir.Value) -> ir.Value:
+        """Copy one float to every lane."""
         undefined = ir.Constant(self.vector, ir.Undefined)
         one = self.builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
-        return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), [0] * WIDTH))
+        return self.spread_lane(one, 0)
 
-    def product(self, a: ir.Value, lda: ir.Value, b: ir.Value, ldb: ir.Value, k: ir.Value) -> list[list[ir.Value]]:
-        """Loop over the k rows of A and B; return the finished accumulators."""
-        builder, zeros = self.builder, ir.Constant(self.vector, [0.0] * WIDTH)
+    def spread_at(self, place: ir.Value, element: int) -> ir.Value:
+        """Load one float into every lane."""
+        return self.spread(self.builder.load(self.ahead(place, element)))
+
+    def sum_over(self, count: ir.Value, cells: int, step: Callable[[ir.Value, list[ir.Value]], list[ir.Value]]) -> Any:
+        """Loop `count` times over ``step(index, sums) -> sums``, starting from zeros; return the last sums."""
+        builder, one = self.builder, ir.Constant(self.int, 1)
         before = builder.block
-        loop, end = builder.append_basic_block("tile"), builder.append_basic_block("tile_end")
-        cells = [(r, v) for r in range(self.rows) for v in range(self.vectors)]
-        builder.cbranch(builder.icmp_signed(">", k, ir.Constant(self.int, 0)), loop, end)
+        loop, end = builder.append_basic_block("sum"), builder.append_basic_block("sum_end")
+        builder.cbranch(builder.icmp_signed(">", count, ir.Constant(self.int, 0)), loop, end)
         builder.position_at_end(loop)
-        row = builder.phi(self.int)
-        row.add_incoming(ir.Constant(self.int, 0), before)
-        sums = {cell: builder.phi(self.vector) for cell in cells}
-        a_row, b_row = builder.gep(a, [builder.mul(row, lda)]), builder.gep(b, [builder.mul(row, ldb)])
-        right = [self.load(b_row, v) for v in range(self.vectors)]
-        left = [self.spread(a_row, r) for r in range(self.rows)]
-        new = {(r, v): builder.call(self.fma, [left[r], right[v], sums[r, v]]) for r, v in cells}
-        following = builder.add(row, ir.Constant(self.int, 1))
-        row.add_incoming(following, loop)
-        for cell in cells:
-            sums[cell].add_incoming(zeros, before)
-            sums[cell].add_incoming(new[cell], loop)
-        builder.cbranch(builder.icmp_signed("<", following, k), loop, end)
+        index = builder.phi(self.int)
+        sums = [builder.phi(self.vector) for _ in range(cells)]
+        new = step(index, sums)
+        following = builder.add(index, one)
+        for phi, first, next_ in zip([index, *sums], [one.type(0), *[self.zeros] * cells], [following, *new], strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(next_, loop)
+        builder.cbranch(builder.icmp_signed("<", following, count), loop, end)
         builder.position_at_end(end)
-        out = [[builder.phi(self.vector) for _ in range(self.vectors)] for _ in range(self.rows)]
-        for r, v in cells:
-            out[r][v].add_incoming(zeros, before)
-            out[r][v].add_incoming(new[r, v], loop)
+        out = [builder.phi(self.vector) for _ in range(cells)]
+        for phi, value in zip(out, new, strict=True):
+            phi.add_incoming(self.zeros, before)
+            phi.add_incoming(value, loop)
         return out
 
 
@@ -107,18 +132,22 @@ def make_tile(rows: int, vectors: int, *, subtract: bool = False) -> Callable[..
         signature = types.void(a, i64, i64, b, i64, i64, i64, c, i64, i64)
 
         def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-            def begin(which: int) -> ir.Value:
-                data = context.make_array(signature.args[which])(context, builder, args[which]).data
-                return builder.gep(data, [args[which + 1]])
+            emit = Emitter(builder)
+            left, right, place = (emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 3, 7))
+            lda, ldb, ldc = args[2], args[5], args[9]
 
-            emit = _Emitter(builder, rows, vectors)
-            sums = emit.product(begin(0), args[2], begin(3), args[5], args[6])
-            place = begin(7)
+            def step(k: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+                a_row, b_row = emit.ahead(left, builder.mul(k, lda)), emit.ahead(right, builder.mul(k, ldb))
+                wide = [emit.load(b_row, v) for v in range(vectors)]
+                scalars = [emit.spread_at(a_row, r) for r in range(rows)]
+                return [emit.fma(scalars[n // vectors], wide[n % vectors], total) for n, total in enumerate(sums)]
+
+            sums = emit.sum_over(args[6], rows * vectors, step)
             change = builder.fsub if subtract else builder.fadd
             for row in range(rows):
                 for v in range(vectors):
-                    emit.store(change(emit.load(place, v), sums[row][v]), place, v)
-                place = builder.gep(place, [args[9]])
+                    emit.store(change(emit.load(place, v), sums[row * vectors + v]), place, v)
+                place = emit.ahead(place, ldc)
             return context.get_dummy_value()
 
         return signature, code
@@ -128,5 +157,8 @@ def make_tile(rows: int, vectors: int, *, subtract: bool = False) -> Callable[..
 
 add_tile = make_tile(TILE_ROWS, TILE_VECTORS)
 subtract_tile = make_tile(TILE_ROWS, TILE_VECTORS, subtract=True)
-sum_tile = make_tile(2, BLOCK // WIDTH)
-"""Two weighted sums of rows at once: sixteen columns of t^T Y and w^T Y."""
+_ONE_BLOCK = BLOCK // WIDTH
+sum_tile, wide_sum_tile = make_tile(2, _ONE_BLOCK), make_tile(2, 2 * _ONE_BLOCK)
+"""Two weighted sums of rows at once, t^T Y and w^T Y, over one block of columns or two."""
+add_row_tile = make_tile(1, _ONE_BLOCK)
+subtract_row_tile = make_tile(1, _ONE_BLOCK, subtract=True)
