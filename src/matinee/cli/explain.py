@@ -15,6 +15,9 @@ from matinee.cli.recommend import filter_options, model_option, open_recommender
 if TYPE_CHECKING:
     from matinee.recommend.results import Explanation
 
+MOST_SHOWN = 10
+"""Ratings that the text names; the others are summed up."""
+
 
 @click.command()
 @click.argument("movie", metavar="MOVIE")
@@ -55,7 +58,12 @@ def told(explanation: Explanation) -> str:
     elif explanation.rank_in_list:
         short = f", short of the list by a score of {explanation.lacks:.3f}" if explanation.lacks else ""
         lines.append(f"place {explanation.rank_in_list} with these filters{short}")
-    rows = [(why.title, f"{why.contribution:+.3f}", f"{why.share:.0%}") for why in explanation.because]
+    shown = explanation.because[:MOST_SHOWN]
+    rows = [(why.title, f"{why.contribution:+.3f}", f"{why.share:.0%}") for why in shown]
+    if len(explanation.because) > MOST_SHOWN:
+        others = explanation.because[MOST_SHOWN:]
+        adds, share = sum(why.contribution for why in others), sum(why.share for why in others)
+        rows.append((f"{len(others)} others (--json has them all)", f"{adds:+.3f}", f"{share:.0%}"))
     lines += ["", columns(rows, ("rating of", "adds", "share"))]
     sums = f"base {explanation.base:.3f}, everything together: score {explanation.score:.3f}"
     return "\n".join([*lines, "", sums])
