@@ -67,8 +67,9 @@ class Service:
 @contextmanager
 def running(home: Path, workers: int = 1) -> Iterator[Service]:
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(home), "0", str(workers)], stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", SERVE, str(home), "0", str(workers)],
+        stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
     assert process.stdout
     try:
         url = process.stdout.readline().strip()
@@ -143,26 +144,34 @@ def test_every_process_sees_a_rating_at_the_next_request(home: Path) -> None:
             assert {answer["ratings"][0]["movie_id"] for answer in answers} == {movie}
 
 
-def test_killed_after_the_answer_nothing_is_lost(home: Path) -> None:
-    with running(home) as service:
+def test_killed_after_the_answer_nothing_is_lost_and_nobody_is_left(home: Path) -> None:
+    with running(home, workers=2) as service:
         for movie in range(1001, 1011):
             service.ask("/0/ratings", f"{movie},4")
-        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
-        for pid in [*map(int, children), service.process.pid]:
-            os.kill(pid, signal.SIGKILL)
+        orphans = _workers(service)
+        service.process.kill()
         service.process.wait(10)
+    assert len(orphans) == 2
+    eventually(lambda: _assert_gone(orphans))
     store = RatingStore(Settings(home=home).database)
     assert set(store.ratings_of("0")) == set(range(1001, 1011))
     store.close()
 
 
-def test_a_killed_worker_comes_back(home: Path) -> None:
+def _assert_gone(pids: list[int]) -> None:
+    if any(Path(f"/proc/{pid}").exists() for pid in pids):
+        raise OSError(f"some of {pids} are still there")
+
+
+def test_a_killed_worker_comes_back_and_knows_every_rating(home: Path) -> None:
     with running(home) as service:
         time.sleep(6)  # granian takes a worker that dies sooner for one that cannot start
+        service.ask("/0/ratings", TUTORIAL)
         before = _workers(service)
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         eventually(lambda: service.ask("/readyz"))
+        assert service.ask("/api/v1/users/0/ratings")["total"] == 10
         assert not set(_workers(service)) & set(before)
 
 
@@ -230,6 +239,15 @@ def test_stops_soon_with_idle_and_slow_connections_open(home: Path) -> None:
         slow.close()
     assert code == 0
     assert seconds < 10
+
+
+def test_ctrl_c_in_a_terminal_stops_it(home: Path) -> None:
+    """The terminal tells every process of its group."""
+    with running(home, workers=2) as service:
+        start = time.monotonic()
+        os.killpg(service.process.pid, signal.SIGINT)
+        assert service.process.wait(30) == 0
+        assert time.monotonic() - start < 5
 
 
 def test_a_taken_port_is_refused(home: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
@@ -108,7 +109,25 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
         arguments = (url_of(settings.host, port), on_ready, server.signal_handler_interrupt)
         threading.Thread(target=_announce, args=arguments, name="matinee-ready", daemon=True).start()
     multiprocessing.set_start_method("spawn", force=True)
-    server.serve(target_loader=partial(build_app, settings), wrap_loader=False)
+    server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)
+
+
+def _build_worker(settings: Settings) -> Flask:
+    """Make the application of a worker that the parent, and only the parent, starts and stops."""
+    if hasattr(os, "setpgrp"):
+        # Ctrl-C reaches the whole group of the terminal, and a granian worker that gets a second signal, the parent's,
+        # while it is stopping never ends.
+        os.setpgrp()
+    threading.Thread(target=_end_with_parent, name="matinee-parent", daemon=True).start()
+    return build_app(settings)
+
+
+def _end_with_parent() -> None:
+    """Stop when the parent is gone: an orphan would hold the port and answer for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def url_of(host: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -46,7 +47,9 @@ class Services:
         UnknownUserError
             If neither the data set nor the store knows them.
         """
-        base = serving.recommender.ratings_of(user_id)
+        base: dict[Id, float] = {}
+        with suppress(UnknownUserError):
+            base = serving.recommender.ratings_of(user_id)
         ratings = self.store.ratings_of(user_id, base)
         if not ratings and not base and not self.store.has_user(user_id):
             raise UnknownUserError(f"user {user_id!r} is not known here: rate a film first")

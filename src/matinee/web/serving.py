@@ -81,8 +81,7 @@ class RegistrySource:
 
     def load(self, model_id: str) -> Recommender:
         """Map the model's files and compile what answering needs."""
-        artifact = self._registry.read(model_id)
-        recommender = Recommender(Catalogue(artifact.movies), artifact.stars, artifact.picks, model_id=model_id)
+        recommender = Recommender.of(self._registry.read(model_id))
         warm(recommender)
         return recommender
 

@@ -1,6 +1,6 @@
 // The first page: films to rate on the left, the list that follows from them on the right. Titles go in as text only.
 const LIST_LENGTH = 10;
-const FILMS_SHOWN = 24;
+const FILMS_SHOWN = 12;
 const SEARCH_DELAY_MS = 200;
 const HALF_STARS = Array.from({ length: 10 }, (_, place) => (place + 1) / 2);
 
