@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matinee.data.dataset import Dataset
+    from matinee.data.movielens import load
     from matinee.data.ratings import Ratings
+    from matinee.data.splits import random_split
     from matinee.errors import MatineeError
     from matinee.evaluation.metrics import rmse
     from matinee.models.als import ALS
@@ -18,7 +20,19 @@ if TYPE_CHECKING:
     from matinee.models.bias import damped_bias
     from matinee.models.implicit_als import ImplicitALS
 
-__all__ = ["ALS", "Dataset", "ImplicitALS", "MatineeError", "Ratings", "damped_bias", "load_model", "rmse", "save"]
+__all__ = [
+    "ALS",
+    "Dataset",
+    "ImplicitALS",
+    "MatineeError",
+    "Ratings",
+    "damped_bias",
+    "load",
+    "load_model",
+    "random_split",
+    "rmse",
+    "save",
+]
 
 __version__ = "0.1.0"
 
@@ -29,7 +43,9 @@ _HOMES = {
     "MatineeError": "matinee.errors",
     "Ratings": "matinee.data.ratings",
     "damped_bias": "matinee.models.bias",
+    "load": "matinee.data.movielens",
     "load_model": "matinee.models.artifact",
+    "random_split": "matinee.data.splits",
     "rmse": "matinee.evaluation.metrics",
     "save": "matinee.models.artifact",
 }

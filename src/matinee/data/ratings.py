@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -41,6 +42,31 @@ def as_ids(values: npt.ArrayLike, what: str = "ids") -> Ids:
     raise DataError(f"{what} are of type {ids.dtype}; integers or strings are allowed, one kind for all")
 
 
+def _narrow_ids(values: npt.ArrayLike, what: str = "ids") -> Ids:
+    """As `as_ids`, but int32 ids stay as they are: widening millions of them for a look at each costs memory."""
+    if isinstance(values, np.ndarray) and values.dtype == np.int32 and values.ndim == 1:
+        return values
+    return as_ids(values, what)
+
+
+def _slices(n: int, step: int = 1 << 20) -> Iterator[slice]:
+    """Cut ``range(n)`` into pieces whose temporaries stay in the cache."""
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _looked_up(table: Int32, ids: Ids) -> Int32:
+    """Take ``table[id]`` for every id, -1 where it lies outside of the table."""
+    rows = np.empty(len(ids), np.int32)
+    for part in _slices(len(ids)):
+        wanted = ids[part]
+        if len(wanted) and wanted.min() >= 0 and wanted.max() < len(table):
+            rows[part] = table[wanted]
+        else:
+            inside = (wanted >= 0) & (wanted < len(table))
+            rows[part] = np.where(inside, table[np.where(inside, wanted, 0)], -1)
+    return rows
+
+
 class Vocabulary:
     """The ids of one side, sorted; an id's place is its row in every factor matrix.
 
@@ -58,10 +84,11 @@ class Vocabulary:
     @classmethod
     def of(cls, ids: npt.ArrayLike) -> Vocabulary:
         """Make the vocabulary of ids in any order, repeated or not."""
-        raw = as_ids(ids)
+        raw = _narrow_ids(ids)
         if raw.dtype.kind == "i" and raw.size and raw.min() >= 0 and raw.max() < TABLE_LIMIT:
             present = np.zeros(int(raw.max()) + 1, np.bool_)
-            present[raw] = True
+            for part in _slices(len(raw)):
+                present[raw[part]] = True
             return cls(np.flatnonzero(present))
         return cls(np.unique(raw))
 
@@ -91,12 +118,11 @@ class Vocabulary:
 
     def rows(self, ids: npt.ArrayLike) -> Int32:
         """Look rows up: shape ``(len(ids),)`` int32, -1 where the id is unknown."""
-        wanted = as_ids(ids)
+        wanted = _narrow_ids(ids)
         if wanted.dtype.kind != self.ids.dtype.kind or not len(self):
             return np.full(len(wanted), -1, np.int32)
         if self._table is not None:
-            inside = (wanted >= 0) & (wanted < len(self._table))
-            return np.where(inside, self._table[np.where(inside, wanted, 0)], -1).astype(np.int32, copy=False)
+            return _looked_up(self._table, wanted)
         rows = np.minimum(np.searchsorted(self.ids, wanted), len(self) - 1)
         return np.where(self.ids[rows] == wanted, rows, -1).astype(np.int32)
 
@@ -152,7 +178,8 @@ class Csr:
 
         shape = (self.n_rows, self.n_columns)
         columns = csr_matrix((self.values, self.indices, self.indptr), shape=shape, copy=False).tocsc()
-        return Csr(columns.indptr.astype(np.int64), columns.indices.astype(np.int32), columns.data, self.n_rows)
+        indices = columns.indices.astype(np.int32, copy=False)
+        return Csr(columns.indptr.astype(np.int64), indices, columns.data, self.n_rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +240,7 @@ class Ratings:
         DataError
             If lengths differ, there is no rating at all, or a rating is not a number within the scale.
         """
-        users, items = as_ids(user_ids, "user ids"), as_ids(item_ids, "item ids")
+        users, items = _narrow_ids(user_ids, "user ids"), _narrow_ids(item_ids, "item ids")
         values = np.atleast_1d(np.asarray(stars)).astype(np.float32, copy=False)
         times = None if timestamps is None else np.atleast_1d(np.asarray(timestamps)).astype(np.int64, copy=False)
         lengths = {len(users), len(items), len(values), *([] if times is None else [len(times)])}
@@ -224,30 +251,48 @@ class Ratings:
         check_stars(values, scale)
         known_users, known_items = Vocabulary.of(users), Vocabulary.of(items)
         user_rows, item_rows = known_users.rows(users), known_items.rows(items)
-        return cls._from_rows(known_users, known_items, user_rows, item_rows, values, times, scale)
+        return cls.from_rows(known_users, known_items, user_rows, item_rows, values, times, scale=scale)
 
     @classmethod
-    def _from_rows(
+    def from_rows(
         cls,
         users: Vocabulary,
         items: Vocabulary,
         user_rows: Int32,
         item_rows: Int32,
         stars: Float32,
-        times: Int64 | None,
-        scale: tuple[float, float],
+        times: Int64 | None = None,
+        *,
+        scale: tuple[float, float] = STAR_SCALE,
     ) -> Ratings:
-        pair = user_rows.astype(np.int64) * len(items) + item_rows
+        """Build ratings from rows of vocabularies of which every id occurs, stars being checked already.
+
+        What is sorted and has no duplicates is taken as it is, without a copy. Else it is sorted in linear time.
+
+        Parameters
+        ----------
+        users, items
+            Vocabularies.
+        user_rows, item_rows
+            Shape ``(n,)`` int32, in any order.
+        stars, times
+            Shape ``(n,)``.
+        scale
+            Lowest and highest rating allowed.
+        """
         duplicates = 0
-        if not bool(np.all(pair[1:] > pair[:-1])):
-            order = np.argsort(pair, kind="stable") if times is None else np.lexsort((times, pair))
-            pair = pair[order]
-            newest = np.append(pair[1:] != pair[:-1], True)
-            order = order[newest]
-            duplicates = len(pair) - len(order)
-            user_rows, item_rows, stars = user_rows[order], item_rows[order], stars[order]
-            times = None if times is None else times[order]
-        indptr = np.concatenate([[0], np.cumsum(np.bincount(user_rows, minlength=len(users)))]).astype(np.int64)
+        if not _sorted(user_rows, item_rows):
+            order = _order(item_rows, len(items))
+            order = order[_order(user_rows[order], len(users))]
+            user_rows, item_rows = user_rows[order], item_rows[order]
+            again = _same_as_next(user_rows, item_rows)
+            duplicates = int(np.count_nonzero(again))
+            if duplicates:
+                order = _newest_last(order, again, times)[~again]
+                user_rows, item_rows = user_rows[~again], item_rows[~again]
+            stars, times = stars[order], None if times is None else times[order]
+        indptr = np.zeros(len(users) + 1, np.int64)
+        np.cumsum(_counted(user_rows, len(users)), out=indptr[1:])
         return cls(users, items, Csr(indptr, item_rows, stars, len(items)), times, scale, duplicates)
 
     def __len__(self) -> int:
@@ -289,12 +334,14 @@ class Ratings:
     @cached_property
     def item_counts(self) -> Int64:
         """How many people rated each item, shape ``(n_items,)``."""
-        return np.bincount(self.item_rows, minlength=len(self.items)).astype(np.int64)
+        return _counted(self.item_rows, len(self.items))
 
     @cached_property
     def item_means(self) -> Float32:
         """Mean stars of each item, shape ``(n_items,)``."""
-        sums = np.bincount(self.item_rows, weights=self.stars, minlength=len(self.items))
+        sums = np.zeros(len(self.items))
+        for part in _slices(len(self)):
+            sums += np.bincount(self.item_rows[part], weights=self.stars[part], minlength=len(self.items))
         return (sums / self.item_counts).astype(np.float32)
 
     @cached_property
@@ -316,20 +363,61 @@ class Ratings:
         """
         if not keep.any():
             raise DataError("this selection leaves no rating at all: at least one is needed")
-        user_rows, item_rows = self.user_rows[keep], self.item_rows[keep]
-        user_present = np.bincount(user_rows, minlength=len(self.users)) > 0
-        item_present = np.bincount(item_rows, minlength=len(self.items)) > 0
-        new_user = (np.cumsum(user_present) - 1).astype(np.int32)
-        new_item = (np.cumsum(item_present) - 1).astype(np.int32)
-        return Ratings._from_rows(
-            Vocabulary(self.users.ids[user_present]),
-            Vocabulary(self.items.ids[item_present]),
-            new_user[user_rows],
-            new_item[item_rows],
-            self.stars[keep],
+        row_of_entry, item_rows = self.user_rows[keep], self.item_rows[keep]
+        user_counts, item_counts = _counted(row_of_entry, len(self.users)), _counted(item_rows, len(self.items))
+        indptr = np.concatenate([[0], np.cumsum(user_counts[user_counts > 0])]).astype(np.int64)
+        new_item = (np.cumsum(item_counts > 0) - 1).astype(np.int32)
+        items = Vocabulary(self.items.ids[item_counts > 0])
+        return Ratings(
+            Vocabulary(self.users.ids[user_counts > 0]),
+            items,
+            Csr(indptr, _looked_up(new_item, item_rows), self.stars[keep], len(items)),
             None if self.timestamps is None else self.timestamps[keep],
             self.scale,
         )
+
+
+def _sorted(user_rows: Int32, item_rows: Int32) -> bool:
+    """Say whether pairs increase strictly, by user, then item."""
+    for part in _slices(len(user_rows) - 1):
+        after = slice(part.start + 1, part.stop + 1)
+        users, next_users, items, next_items = user_rows[part], user_rows[after], item_rows[part], item_rows[after]
+        if not bool(((next_users > users) | ((next_users == users) & (next_items > items))).all()):
+            return False
+    return True
+
+
+def _order(keys: Int32, n_keys: int) -> Int32:
+    """Return the stable order that sorts small keys, by counting: SciPy's transposition of one entry per row."""
+    from scipy.sparse import csr_matrix
+
+    n = len(keys)
+    entries = csr_matrix((np.ones(n, np.int8), keys, np.arange(n + 1, dtype=np.int32)), shape=(n, n_keys), copy=False)
+    return np.asarray(entries.tocsc().indices, np.int32)
+
+
+def _same_as_next(user_rows: Int32, item_rows: Int32) -> Bools:
+    """Mark sorted pairs that are followed by the same pair."""
+    return np.append((user_rows[1:] == user_rows[:-1]) & (item_rows[1:] == item_rows[:-1]), False)
+
+
+def _newest_last(order: Int32, again: Bools, times: Int64 | None) -> Int32:
+    """Within each run of equal pairs, move the newest to the end, the later one on a tie."""
+    if times is None:
+        return order
+    in_run = again | np.append(False, again[:-1])
+    entries = order[in_run]
+    run = np.cumsum(~np.append(False, again[:-1])[in_run])
+    order[in_run] = entries[np.lexsort((times[entries], run))]
+    return order
+
+
+def _counted(rows: Int32, n: int) -> Int64:
+    """Count every row, without widening all of them at once."""
+    counts = np.zeros(n, np.int64)
+    for part in _slices(len(rows)):
+        counts += np.bincount(rows[part], minlength=n)
+    return counts
 
 
 def check_stars(stars: Float32, scale: tuple[float, float]) -> None:
