@@ -141,14 +141,10 @@ class Person:
             model.item_factors @ self.factors + model.item_biases + np.float32(self.bias + model.mean), np.float32
         )
 
-    def contributions(self, item_rows: Int32) -> Float64:
-        """Return what each rating adds to the scores of items, shape ``(len(item_rows), k)``.
-
-        The factors that the person has must be those that the model solves from these ratings: a row then sums to
-        the score less the mean and the item's bias.
-        """
+    def contributions(self, item_factors: Float32) -> Float64:
+        """Return what each rating adds to the scores of n items, shape ``(n, k)``; see `PersonSystem.contributions`."""
         system = self.system or self.model.person_system(self.item_rows, self.stars)
-        return system.contributions(self.model.item_factors[item_rows])
+        return system.contributions(item_factors)
 
     def exact_scores(self, item_rows: npt.NDArray[np.integer]) -> Float64:
         """Score some items, not clipped, such that the bits depend on nothing else; see `matinee.models.topk`."""

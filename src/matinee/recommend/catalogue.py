@@ -35,6 +35,11 @@ class Movie:
     ratings_mean: float | None
 
 
+def is_number(text: str) -> bool:
+    """Tell whether a text is a whole number that an id can be."""
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
 class Catalogue:
     """All films of a model.
 
@@ -81,10 +86,10 @@ class Catalogue:
 
     def known_rows(self, movie_ids: Iterable[Id]) -> Int32:
         """Return the rows of films, -1 for ids that are not in the catalogue (or not of its kind)."""
-        kind = str if self.ids.ids.dtype.kind == "U" else int
+        text = self.ids.ids.dtype.kind == "U"
         wanted = list(movie_ids)
         rows = np.full(len(wanted), -1, np.int32)
-        fitting = [place for place, value in enumerate(wanted) if isinstance(value, kind | np.integer)]
+        fitting = [place for place, value in enumerate(wanted) if _can_be_id(value, text)]
         if fitting:
             rows[fitting] = self.ids.rows([wanted[place] for place in fitting])
         return rows
@@ -126,7 +131,7 @@ class Catalogue:
         """
         if isinstance(text, str):
             rows = self._exact.get(normalise(text), [])
-            by_id = self.known_rows([int(text) if text.isdecimal() and len(text) < 19 else text])
+            by_id = self.known_rows([int(text) if is_number(text) else text])
             by_id = by_id if by_id[0] >= 0 else self.known_rows([text])
             if by_id[0] >= 0:
                 rows = by_id.tolist()
@@ -174,3 +179,9 @@ class Catalogue:
     def ratings_count(self) -> Int64:
         """How many ratings each film has, shape ``(n_movies,)``."""
         return self.movies["ratings_count"].to_numpy().astype(np.int64)
+
+
+def _can_be_id(value: object, text: bool) -> bool:
+    if text:
+        return isinstance(value, str)
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(int(value)) < 1 << 63

@@ -13,7 +13,7 @@ from matinee.data.ratings import Bools, Float32, Int64
 from matinee.errors import ParameterError, UnknownUserError
 from matinee.models.artifact import Artifact
 from matinee.models.factors import FactorModel, Id, Person, RatingModel
-from matinee.recommend.catalogue import Catalogue, Movie
+from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
 from matinee.recommend.filters import Filters, advise, left
 from matinee.recommend.rerank import POOL, Dials, RankBy, diversify, popularity_boost
@@ -156,9 +156,8 @@ class Recommender:
             return Ordered(scorer, person, *scorer.best(person, n, allowed, boost), allowed)
         rows, scores = scorer.best(person, max(n, POOL), allowed, boost)
         keys = scores if boost is None else scores + boost[rows]
-        vectors = np.where((scorer.item_of[rows] >= 0)[:, None], scorer.model.item_factors[scorer.item_of[rows]], 0)
         order = np.arange(len(rows))
-        order[: min(n, POOL)] = diversify(keys[:POOL], vectors[:POOL], n, dials.diversity)
+        order[: min(n, POOL)] = diversify(keys[:POOL], scorer.vectors(rows[:POOL]), n, dials.diversity)
         return Ordered(scorer, person, rows[order][:n], scores[order][:n], allowed)
 
     def _boost(self, scorer: Scorer, person: Person, dials: Dials, allowed: Bools) -> Float32 | None:
@@ -297,7 +296,7 @@ class Recommender:
             If the data set has no such user.
         """
         numbers = self.stars.users.ids.dtype.kind == "i"
-        wanted = int(user_id) if numbers and isinstance(user_id, str) and user_id.isdecimal() else user_id
+        wanted = int(user_id) if numbers and isinstance(user_id, str) and is_number(user_id) else user_id
         if wanted not in self.stars.users:
             raise UnknownUserError(f"the data set has no user {user_id!r}; it has {len(self.stars.users)} users")
         items, stars = self.stars.seen.row(int(self.stars.users.rows([wanted])[0]))

@@ -42,9 +42,10 @@ class Scorer:
 
     def __init__(self, model: FactorModel, catalogue: Catalogue) -> None:
         self.model = model
+        self._catalogue = catalogue
         self._movie_of = catalogue.ids.rows(model.items.ids)
         if (self._movie_of < 0).any():
-            missing = model.items.ids[int(np.argmin(self._movie_of))]
+            missing = model.items.ids[int(np.argmin(self._movie_of))].item()
             raise ParameterError(f"the catalogue lacks movie {missing!r}, which the model was trained on")
         self.item_of: Int32 = np.full(len(catalogue), -1, np.int32)
         self.item_of[self._movie_of] = np.arange(len(model.items), dtype=np.int32)
@@ -52,6 +53,8 @@ class Scorer:
 
     def place(self, seeds: Mapping[Id, float], emphasis: Mapping[Id, float] | None = None) -> Person:
         """Fold a person in; one whose ratings say nothing is taken for the average person."""
+        known = self._catalogue.known_rows(seeds) >= 0
+        seeds = {movie_id: stars for (movie_id, stars), there in zip(seeds.items(), known, strict=True) if there}
         person = self.model.fold_in(seeds, emphasis=emphasis)
         if person.factors.any() or self.model.item_biases.any():
             return person
@@ -84,7 +87,12 @@ class Scorer:
 
     def contributions(self, person: Person, rows: Rows) -> Float64:
         """Return what each rating of the person adds to the films' scores, shape ``(len(rows), k)``."""
-        return person.contributions(self.item_of[rows]) * (self.item_of[rows] >= 0)[:, None]
+        return person.contributions(self.vectors(rows))
+
+    def vectors(self, rows: Rows) -> Float32:
+        """Return the factors of films, shape ``(len(rows), rank)``, zeros for films that nobody rated."""
+        items = self.item_of[rows]
+        return np.where((items >= 0)[:, None], self.model.item_factors[items], np.float32(0))
 
     def best(self, person: Person, n: int, allowed: Bools, boost: Float32 | None = None) -> tuple[Int64, Float64]:
         """Order films by score plus boost.
