@@ -30,12 +30,19 @@ RANKED_USERS = 10_000
 
 @dataclass(frozen=True)
 class Step:
-    """How far training is: the stage in words, the iteration that ended, and the training RMSE where there is one."""
+    """How far training is: the stage in words, the iteration that ended, and a note on it (the training RMSE, say)."""
 
     stage: str
     iteration: int
     iterations: int
-    rmse: float | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, stage: str, done: Any) -> Step:
+        """Say what a model's `fit` reported to its `progress`."""
+        rmse = getattr(done, "rmse", np.nan)
+        note = getattr(done, "message", "") or ("" if np.isnan(rmse) else f"training RMSE {rmse:.4f}")
+        return cls(stage, done.iteration, done.iterations, note)
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,4 @@ def sample_users(ratings: Ratings, most: int, seed: int) -> Ratings:
 
 
 def _stage(stage: str, report: Report | None) -> Callable[[Any], None] | None:
-    if report is None:
-        return None
-    return lambda done: report(Step(stage, done.iteration, done.iterations, getattr(done, "rmse", None)))
+    return None if report is None else lambda done: report(Step.of(stage, done))

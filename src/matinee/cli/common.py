@@ -90,7 +90,6 @@ def steps_shown() -> Iterator[Callable[[Step], None] | None]:
         def show(step: Step) -> None:
             if step.stage not in tasks:
                 tasks[step.stage] = bars.add_task(step.stage, total=step.iterations, note="")
-            note = "" if step.rmse is None else f"training RMSE {step.rmse:.4f}"
-            bars.update(tasks[step.stage], completed=step.iteration, note=note)
+            bars.update(tasks[step.stage], completed=step.iteration, note=step.note)
 
         yield show
