@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from matinee.data.ratings import Bools, Ratings
+from matinee.data.splits import hash_split, k_fold, last_n, random_split, time_split
 from matinee.errors import ParameterError
 
 
@@ -68,3 +70,65 @@ def random_share(ratings: Ratings, share: float, seed: int) -> Bools:
     marked = np.zeros(len(ratings), np.bool_)
     marked[order] = place < np.repeat(wanted, counts)
     return marked
+
+
+PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
+
+
+def make_splits(
+    ratings: Ratings,
+    protocol: str,
+    *,
+    test: float = 0.2,
+    last: int = 5,
+    folds: int = 5,
+    seed: int = 0,
+    repeats: int = 1,
+) -> tuple[list[Split], dict[str, Any]]:
+    """Cut a data set by one of `PROTOCOLS`, defined in ``docs/evaluation.md``.
+
+    Parameters
+    ----------
+    test
+        Share held out: of the ratings, or (strong) of the people.
+    last
+        How many of each person's newest ratings ``last`` holds out.
+    folds
+        Of ``k-fold``, each of which is one split.
+    seed
+        Of the first split; repeats count on from it.
+    repeats
+        How many splits; more than one only where they are drawn at random.
+
+    Returns
+    -------
+    (splits, protocol)
+        The splits, and how they were made: the names and values above that matter.
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed or the ratings cannot be cut that way.
+    """
+    if protocol not in PROTOCOLS:
+        raise ParameterError(f"protocol {protocol!r}: {', '.join(PROTOCOLS)} are allowed")
+    if repeats < 1:
+        raise ParameterError(f"repeats={repeats}: at least 1 is needed")
+    if protocol in ("last", "time"):
+        if repeats > 1:
+            raise ParameterError(f"{protocol!r} cuts by time, always at the same place: it cannot be repeated")
+        cut = last_n(ratings, last) if protocol == "last" else time_split(ratings, test)
+        how: dict[str, Any] = {"last": last} if protocol == "last" else {"test_share": test}
+        return [Split(*cut)], {"protocol": protocol, **how}
+    splits: list[Split] = []
+    for repeat in range(seed, seed + repeats):
+        if protocol == "k-fold":
+            splits += [Split(*cut) for cut in k_fold(ratings, folds, repeat)]
+        elif protocol == "per-user":
+            splits.append(held_out_per_user(ratings, test, repeat))
+        elif protocol == "strong":
+            splits.append(strong_generalization(ratings, test, repeat))
+        else:
+            splits.append(Split(*(random_split if protocol == "random" else hash_split)(ratings, test, repeat)))
+    share = {"folds": folds} if protocol == "k-fold" else {"test_share": test}
+    return splits, {"protocol": protocol, **share, "split_seed": seed, "repeats": repeats}

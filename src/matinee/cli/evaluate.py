@@ -1,0 +1,124 @@
+"""`matinee evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from matinee.cli.common import answer, columns, data_argument, json_option, steps_shown
+
+if TYPE_CHECKING:
+    from matinee.data.dataset import Dataset
+    from matinee.evaluation.protocols import Evaluation
+    from matinee.evaluation.tuning import Estimator
+
+PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
+
+
+@click.command()
+@data_argument
+@click.option("--task", type=click.Choice(["stars", "ranking"]), default="stars", show_default=True, help="What for.")
+@click.option("--protocol", type=click.Choice(PROTOCOLS), help="How to split (stars: random, ranking: per-user).")
+@click.option(
+    "--test", default=0.2, show_default=True, help="Part held out: of the ratings, or (strong) of the people."
+)
+@click.option("--last", default=5, show_default=True, help="With --protocol last: ratings held out of each person's.")
+@click.option("--folds", default=5, show_default=True, help="With --protocol k-fold: how many.")
+@click.option("--split-seed", default=0, show_default=True, help="Of the split; repeats count on from it.")
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="How many splits to average.")
+@click.option("--rank", type=int, help="Length of the factors.")
+@click.option("--regularization", type=float, help="Weight of the squared factors.")
+@click.option("--iterations", type=int, help="How often both sides are solved.")
+@click.option("--seed", type=int, help="Of the first factors.")
+@click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
+@click.option("-k", "--k", default=10, show_default=True, help="Ranking: length of the lists.")
+@click.option("--relevant-from", default=4.0, show_default=True, help="Least stars of a liked (relevant) rating.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
+@json_option
+def evaluate(data: str, task: str, as_json: bool, plot: Path | None, **options: Any) -> None:
+    """Measure models on a held-out part, beside the baselines.
+
+    Everything is fitted on the training part alone: no model is measured on ratings that it has seen.
+    """
+    import matinee
+    from matinee.evaluation import report
+
+    if task == "stars" and options["protocol"] == "strong":
+        raise click.UsageError("--protocol strong is for --task ranking: it folds people in to rank for them")
+    if task == "ranking" and options["biases"] is not None:
+        raise click.UsageError("--biases has no meaning for --task ranking")
+    report.check_plot(plot)
+    dataset = matinee.load(data)
+    evaluation = measured(dataset, task, options)
+    if plot:
+        report.plot_evaluation(evaluation, plot)
+    answer(evaluation.document, lambda: described(evaluation), as_json)
+
+
+def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation:
+    """Split, fit and measure, as the flags say."""
+    import matinee
+    from matinee.evaluation.protocols import evaluate_ranking, evaluate_stars
+    from matinee.evaluation.rankers import ItemItem, Popularity, TutorialList
+    from matinee.evaluation.splitting import make_splits
+
+    names = ("rank", "regularization", "iterations", "seed", "biases")
+    params = {name: options[name] for name in names if options[name] is not None}
+    default = "random" if task == "stars" else "per-user"
+    how = {name: options[name] for name in ("test", "last", "folds", "repeats")}
+    splits, protocol = make_splits(dataset.ratings, options["protocol"] or default, seed=options["split_seed"], **how)
+    protocol["data"] = dataset.name
+    liked_from = options["relevant_from"]
+    with fits_shown() as (report, progress):
+        if task == "stars":
+            stars: dict[str, Estimator] = {"ALS": matinee.ALS(**params), "damped bias": matinee.damped_bias()}
+            return evaluate_stars(
+                stars, splits, protocol=protocol, liked_from=liked_from, report=report, progress=progress
+            )
+        lists: dict[str, Estimator] = {
+            "ImplicitALS": matinee.ImplicitALS(**params),
+            "popularity": Popularity(),
+            "tutorial's list": TutorialList(),
+            "item-item": ItemItem(),
+        }
+        return evaluate_ranking(
+            lists, splits, protocol=protocol, k=options["k"], relevant_from=liked_from, movies=dataset.movies,
+            report=report, progress=progress,
+        )  # fmt: skip
+
+
+@contextmanager
+def fits_shown() -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
+    """Show a bar per model while it is fitted: the `report` and the `progress` of an evaluation."""
+    from matinee.training import Step
+
+    with steps_shown() as show:
+        stage = ""
+
+        def report(name: str) -> None:
+            nonlocal stage
+            stage = name
+
+        def progress(step: Any) -> None:
+            if show:
+                show(Step.of(stage, step))
+
+        yield report, progress
+
+
+def described(evaluation: Evaluation) -> str:
+    """Write the protocol, the table, and the coverage of intervals where a model has them."""
+    from matinee.evaluation import report
+
+    protocol = evaluation.protocol
+    headers, rows = report.evaluation_table(evaluation)
+    how = ", ".join(f"{name} {value}" for name, value in protocol.items() if name not in ("task", "data"))
+    lines = [f"{protocol['task']} of {protocol['data']}: {how}", "", columns(rows, headers)]
+    intervals = report.interval_table(evaluation)
+    if intervals:
+        lines += ["", columns(intervals[1], intervals[0])]
+    return "\n".join(lines)

@@ -1,0 +1,184 @@
+"""`matinee tune`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from matinee.cli.common import answer, columns, data_argument, json_option, steps_shown
+
+if TYPE_CHECKING:
+    from matinee.data.ratings import Ratings
+    from matinee.evaluation.tuning import Parts, Tuning
+
+SPACES: dict[str, dict[str, list[Any]]] = {
+    "stars": {"rank": [8, 32, 64], "regularization": [0.05, 0.1, 0.2], "iterations": [15], "biases": [True]},
+    "ranking": {
+        "rank": [64, 128],
+        "regularization": [0.003, 0.01, 0.03],
+        "alpha0": [0.1, 0.3, 1.0],
+        "nu": [1.0],
+        "iterations": [16],
+    },
+    "tutorial": {"rank": [4, 8, 12], "regularization": [0.1], "iterations": [10], "biases": [False]},
+}
+"""What is tried where no flag says otherwise."""
+
+
+def listed(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str | None], list[Any] | None]:
+    """Read comma-separated numbers; None stays None."""
+
+    def read(ctx: click.Context, param: click.Parameter, text: str | None) -> list[Any] | None:
+        try:
+            return None if text is None else [kind(part) for part in text.split(",")]
+        except ValueError:
+            raise click.BadParameter(
+                f"{text!r}: {'whole ' if kind is int else ''}numbers, separated by commas"
+            ) from None
+
+    return read
+
+
+def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[float, ...]:
+    """Read a split such as 6:2:2."""
+    try:
+        parts = tuple(float(part) for part in text.split(":"))
+    except ValueError:
+        parts = ()
+    if len(parts) not in (2, 3) or min(parts) <= 0:
+        raise click.BadParameter(f"{text!r}: training:validation:test as in 6:2:2, or training:test as in 7:3")
+    return parts
+
+
+@click.command()
+@data_argument
+@click.option("--task", type=click.Choice(["stars", "ranking"]), default="stars", show_default=True, help="What for.")
+@click.option("--ranks", "rank", callback=listed(int), help="Lengths of the factors, as in 4,8,12.")
+@click.option("--regularization", callback=listed(float), help="Weights of the squared factors, as in 0.05,0.1.")
+@click.option("--iterations", callback=listed(int), help="How often both sides are solved.")
+@click.option("--alpha0", callback=listed(float), help="Ranking: weights of the pairs that nobody rated.")
+@click.option("--nu", callback=listed(float), help="Ranking: how much more frequent rows are regularized.")
+@click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
+@click.option("--tutorial", is_flag=True, help="The tutorial's setting: ranks 4,8,12, 0.1, 10 iterations, no biases.")
+@click.option("--split", default="6:2:2", show_default=True, callback=fractions, help="Training:validation:test.")
+@click.option("--split-seed", default=0, show_default=True, help="Of the split; repeats count on from it.")
+@click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="How many splits to average.")
+@click.option("--seed", default=5, show_default=True, help="Of the first factors.")
+@click.option("--trials", type=click.IntRange(1), help="Let Optuna try so many between the least and greatest values.")
+@click.option(
+    "--early-stopping/--no-early-stopping", default=None, help="Choose the iterations by validation (ranking: on)."
+)
+@click.option("-k", "--k", default=10, show_default=True, help="Ranking: length of the lists.")
+@click.option("--relevant-from", default=4.0, show_default=True, help="Ranking: least stars of a relevant rating.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
+@json_option
+def tune(data: str, task: str, as_json: bool, plot: Path | None, tutorial: bool, **options: Any) -> None:
+    """Try parameters on a validation set and print a table.
+
+    The best combination is then measured, once, on the test part. Without a validation part (--split 7:3) one
+    combination is fitted and tested.
+    """
+    import matinee
+    from matinee.evaluation import report
+    from matinee.evaluation.tuning import ranking_task, stars_task
+
+    if tutorial and task != "stars":
+        raise click.UsageError("--tutorial is about stars: leave --task ranking out")
+    if options["trials"] and len(options["split"]) == 2:
+        raise click.UsageError("--trials needs a validation part: split in three, as in 6:2:2")
+    report.check_plot(plot)
+    space = chosen_space("tutorial" if tutorial else task, options)
+    what = stars_task() if task == "stars" else ranking_task(k=options["k"], relevant_from=options["relevant_from"])
+    ratings = matinee.load(data).ratings
+    splits = [parts(ratings, options["split"], options["split_seed"] + repeat) for repeat in range(options["repeats"])]
+    stopping = task == "ranking" if options["early_stopping"] is None else options["early_stopping"]
+    tuning = run(what, splits, space, trials=options["trials"], seed=options["seed"], early_stopping=stopping)
+    if plot and tuning.trials:
+        report.plot_tuning(tuning, plot)
+    protocol = {
+        "data": data,
+        "split": ":".join(f"{part:g}" for part in options["split"]),
+        "split_seed": options["split_seed"],
+        "repeats": options["repeats"],
+        "seed": options["seed"],
+    }
+    answer(report.tuning_document(tuning, protocol), lambda: described(tuning, protocol), as_json)
+
+
+def chosen_space(defaults: str, options: dict[str, Any]) -> dict[str, list[Any]]:
+    """Put the flags over the defaults; a flag of the other task is refused."""
+    space = dict(SPACES[defaults])
+    given = {name: options[name] for name in ("rank", "regularization", "iterations", "alpha0", "nu", "biases")}
+    for name, values in given.items():
+        if values is None:
+            continue
+        if name not in space:
+            raise click.UsageError(f"--{name} has no meaning for this task; it has {', '.join(space)}")
+        space[name] = values if isinstance(values, list) else [values]
+    return space
+
+
+def parts(ratings: Ratings, shares: tuple[float, ...], seed: int) -> Parts:
+    """Split at random into training, validation (if asked for) and test part."""
+    from matinee.data.splits import random_fractions
+    from matinee.evaluation.tuning import Parts
+
+    cut = random_fractions(ratings, shares, seed=seed)
+    return Parts(cut[0], cut[1] if len(cut) == 3 else None, cut[-1])
+
+
+def run(
+    task: Any, splits: list[Parts], space: dict[str, list[Any]], *, trials: int | None, seed: int, early_stopping: bool
+) -> Tuning:
+    """Try the grid, or let Optuna search."""
+    from matinee.evaluation.proposals import grid, search
+    from matinee.evaluation.tuning import tune as tried
+
+    whole = space | {"seed": [seed]}
+    if trials:
+        proposals = search(whole, trials=trials, seed=seed, larger_is_better=task.larger_is_better)
+    else:
+        proposals = grid(whole)
+    total = trials or prod(len(values) for values in space.values())
+    with counted("combinations", total) as report:
+        return tried(task, splits, proposals, early_stopping=early_stopping, report=report)
+
+
+@contextmanager
+def counted(stage: str, total: int) -> Iterator[Callable[[Any], None] | None]:
+    """Show a bar that grows with every call."""
+    from matinee.training import Step
+
+    with steps_shown() as show:
+        done = 0
+
+        def count(_: Any) -> None:
+            nonlocal done
+            done += 1
+            if show:
+                show(Step(stage, done, total))
+
+        yield count
+
+
+def described(tuning: Tuning, protocol: dict[str, Any]) -> str:
+    """Write the table, the best combination, what it is worth, and its test."""
+    from matinee.evaluation import report
+
+    test, metric = tuning.test, tuning.task.metric
+    cold = f"{tuning.cold['cold_pairs']} of {tuning.cold['pairs']} held-out ratings are of people or films that the "
+    cold += "training part lacks: scored by the fallback, not dropped"
+    lines = [f"split {protocol['split']}, seed {protocol['split_seed']}, {protocol['repeats']} time(s); {cold}", ""]
+    if tuning.trials:
+        headers, rows = report.tuning_table(tuning)
+        lines += [columns(rows, headers), "", f"best: {report.named(tuning.best.params)}", report.verdict(tuning)]
+    known = report.mean_of(test, "rmse_known") if metric == "rmse" else None
+    also = "" if known is None else f" ({known:.4f} without the cold pairs)"
+    baseline = f"{tuning.task.baseline_name}: {tuning.baseline_test.mean:.4f}"
+    lines.append(f"test {metric} of {report.named(test.params)}: {test.mean:.4f}{also}; {baseline}")
+    return "\n".join(lines)
