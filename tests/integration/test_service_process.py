@@ -165,7 +165,6 @@ def _assert_gone(pids: list[int]) -> None:
 
 def test_a_killed_worker_comes_back_and_knows_every_rating(home: Path) -> None:
     with running(home) as service:
-        time.sleep(6)  # granian takes a worker that dies sooner for one that cannot start
         service.ask("/0/ratings", TUTORIAL)
         before = _workers(service)
         for pid in before:

@@ -142,4 +142,4 @@ def test_reads_the_registry(tmp_path) -> None:
     models.refresh()
     assert models.serving is not None
     assert models.serving.model_id == published
-    assert models.serving.movie("858").title == fakes.title(858)
+    assert models.serving.catalogue.movie(858).title == fakes.title(858)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
@@ -188,8 +188,8 @@ def check_user_id(user_id: str) -> str:
     return user_id
 
 
-def _changed(connection: Connection, statement: Any, rows: Iterable[dict[str, Any]]) -> int:
-    return sum(connection.execute(statement, row).rowcount for row in rows)
+def _changed(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> int:
+    return connection.execute(statement, rows).rowcount if rows else 0
 
 
 def _now() -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from matinee.data.ratings import Int64
 from matinee.errors import MatineeError
+from matinee.models.factors import Id
 from matinee.recommend.catalogue import Catalogue, Movie
 from matinee.recommend.recommender import Recommender
 from matinee.registry import Registry
@@ -33,17 +34,19 @@ class Serving:
         """The films of this model."""
         return self.recommender.catalogue
 
-    def movie(self, text: str) -> Movie:
-        """Return the film whose id stands in an address or a line of text.
+    def movie_id(self, text: str) -> Id:
+        """Return the id that stands in an address or a line of text.
 
         Raises
         ------
         UnknownMovieError
-            If there is none.
+            If there is no such film.
         """
-        ids = self.catalogue.ids.ids
         is_number = text.isascii() and text.isdecimal() and len(text) < 19
-        return self.catalogue.movie(int(text) if is_number and ids.dtype.kind == "i" else text)
+        movie_id = int(text) if is_number and self.catalogue.ids.ids.dtype.kind == "i" else text
+        if movie_id not in self.catalogue:
+            self.catalogue.movie(movie_id)  # refuses, with suggestions
+        return movie_id
 
     @cached_property
     def _by_popularity(self) -> Int64:

@@ -27,4 +27,5 @@ def list_movies(query_data: MoviesQuery) -> dict[str, Any]:
 @bp.output(Movie)
 def get_movie(movie_id: str) -> Any:
     """Show one film."""
-    return services().serving().movie(movie_id)
+    serving = services().serving()
+    return serving.catalogue.movie(serving.movie_id(movie_id))

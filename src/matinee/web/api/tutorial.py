@@ -41,9 +41,9 @@ def top_ratings(user_id: str, count: int) -> Response:
 def movie_rating(user_id: str, movie_id: str) -> Response:
     """Predict the stars that a user would give to one film."""
     serving = services().serving()
-    film = serving.movie(movie_id)
-    prediction = serving.recommender.predict(services().ratings_of(serving, user_id), film.movie_id)
-    return jsonify([[film.title, prediction.stars, prediction.ratings_count]])
+    wanted = serving.movie_id(movie_id)
+    prediction = serving.recommender.predict(services().ratings_of(serving, user_id), wanted)
+    return jsonify([[prediction.title, prediction.stars, prediction.ratings_count]])
 
 
 @bp.post("/<user_id>/ratings")
@@ -109,7 +109,7 @@ def _parse_line(line: str, serving: Serving) -> tuple[Id, float]:
     except ValueError:
         raise _BadLineError(400, f"{shown}: the rating {fields[1][:80]!r} is not a number") from None
     try:
-        movie_id = serving.movie(fields[0]).movie_id
+        movie_id = serving.movie_id(fields[0])
     except UnknownMovieError as error:
         raise _BadLineError(422, str(error)) from None
     if problem := serving.problem_with(value):

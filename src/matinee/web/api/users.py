@@ -8,7 +8,6 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
-from matinee.errors import UnknownMovieError
 from matinee.models.factors import Id
 from matinee.store.ratings import check_user_id
 from matinee.web.api import schemas
@@ -80,18 +79,18 @@ def add_ratings(user_id: str, json_data: schemas.NewRatings) -> dict[str, Any]:
 
 
 def _refuse_bad(serving: Serving, new: schemas.NewRatings) -> None:
-    problems, met, latest = [], set(), datetime.now(UTC) + CLOCK_TOLERANCE
-    for place, rating in enumerate(new.ratings):
+    known = serving.catalogue.known_rows(rating.movie_id for rating in new.ratings) >= 0
+    latest, met = datetime.now(UTC) + CLOCK_TOLERANCE, set()
+    problems = []
+    for place, (rating, is_known) in enumerate(zip(new.ratings, known.tolist(), strict=True)):
         detail = serving.problem_with(rating.stars)
-        if rating.movie_id in met:
+        if not is_known:
+            detail = f"there is no movie {rating.movie_id!r}"
+        elif rating.movie_id in met:
             detail = f"movie {rating.movie_id!r} occurs twice"
-        if rating.rated_at and rating.rated_at > latest:
+        elif rating.rated_at and rating.rated_at > latest:
             detail = f"rated_at {rating.rated_at.isoformat()} lies in the future"
         met.add(rating.movie_id)
-        try:
-            serving.catalogue.movie(rating.movie_id)
-        except UnknownMovieError as error:
-            detail = str(error)
         if detail:
             problems.append({"where": f"body.ratings.{place}", "detail": detail})
     if problems:
