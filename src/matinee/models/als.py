@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -150,7 +151,9 @@ class _Layout:
         item_rank[item_order] = np.arange(len(item_order), dtype=np.int32)
         by_item = regrouped(by_user, user_order, item_rank)
         every = np.arange(len(item_order))
-        return cls(regrouped(by_item, every, np.arange(len(user_order), dtype=np.int32)), by_item, user_order, item_order)
+        return cls(
+            regrouped(by_item, every, np.arange(len(user_order), dtype=np.int32)), by_item, user_order, item_order
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,6 +161,17 @@ class ALSModel(RatingModel):
     """What `ALS.fit` learned; `params` says how."""
 
     params: ALS
+
+    @cached_property
+    def fallback(self) -> tuple[float, Float32]:
+        """Mean and item biases for pairs of which one side is unknown; without biases, read off the training ratings:
+        an empty product would predict the lowest number of stars there is.
+        """
+        if self.params.biases or not self.seen.nnz:
+            return self.mean, self.item_biases
+        mean = float(np.mean(self.seen.values, dtype=np.float64))
+        sums = np.bincount(self.seen.indices, self.seen.values - mean, minlength=len(self.items))
+        return mean, (sums / (self.item_counts + self.params.bias_damping)).astype(np.float32)
 
     def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
         """State one person's system: the training's user step."""

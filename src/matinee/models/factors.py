@@ -150,6 +150,11 @@ class FactorModel(ABC):
         norms = np.linalg.norm(self.item_factors, axis=1)
         return np.where(norms > 0, norms, 1).astype(np.float32)
 
+    @property
+    def fallback(self) -> tuple[float, Float32]:
+        """Mean, and biases of the items, for somebody or something that the model does not know."""
+        return self.mean, self.item_biases
+
     @cached_property
     def largest_norm(self) -> float:
         """Length of the longest item vector."""
@@ -223,9 +228,11 @@ class RatingModel(FactorModel):
         """Predict stars of pairs of rows, -1 standing for an unknown user or item."""
         user_known, item_known = user_rows >= 0, item_rows >= 0
         both = user_known & item_known
-        stars = np.full(len(user_rows), self.mean, np.float32)
+        mean, item_biases = self.fallback
+        stars = np.full(len(user_rows), mean, np.float32)
         stars[user_known] += self.user_biases[user_rows[user_known]]
-        stars[item_known] += self.item_biases[item_rows[item_known]]
-        x, y = self.user_factors[user_rows[both]], self.item_factors[item_rows[both]]
-        stars[both] += np.einsum("ij,ij->i", x, y)
+        stars[item_known] += item_biases[item_rows[item_known]]
+        users, items = user_rows[both], item_rows[both]
+        biases = self.user_biases[users] + self.item_biases[items] + np.float32(self.mean)
+        stars[both] = biases + np.einsum("ij,ij->i", self.user_factors[users], self.item_factors[items])
         return np.clip(stars, *self.scale)

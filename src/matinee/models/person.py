@@ -163,8 +163,9 @@ class Person:
         """Score items by id, clipped to the scale; an unknown item gets the mean and the person's bias."""
         rows = self.model.items.rows(as_ids(item_ids, "item ids"))
         known = rows >= 0
-        scores = np.full(len(rows), self.model.mean + self.bias, np.float32)
-        scores[known] += self.model.item_factors[rows[known]] @ self.factors + self.model.item_biases[rows[known]]
+        scores = np.full(len(rows), self.model.fallback[0] + self.bias, np.float32)
+        own = self.model.item_factors[rows[known]] @ self.factors + self.model.item_biases[rows[known]]
+        scores[known] = own + np.float32(self.model.mean + self.bias)
         stars = np.clip(scores, *self.model.scale)
         return float(stars[0]) if np.ndim(item_ids) == 0 else stars
 
