@@ -10,8 +10,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from alembic import command
@@ -46,6 +47,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        # SQLite's writers wait by sleeping, up to a tenth of a second, in no order; threads of one process need not.
+        self._turn: AbstractContextManager[Any] = Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self.url = self.engine.url.render_as_string(hide_password=True)
         try:
             self._migrate()
@@ -63,6 +66,7 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that is committed, durably, at the end of the block, or not at all."""
         with (
+            self._turn,
             self._translating(),
             self.engine.connect().execution_options(**{_WRITES: True}) as connection,
             connection.begin(),

@@ -39,7 +39,9 @@ _LOGGING: dict[str, Any] = {
 
 
 def build_app(settings: Settings | None = None) -> Flask:
-    """Make the application of one process: opens the store, loads the model in the background, keeps it current.
+    """Make the application of one process: opens the store, loads the model, and keeps it current from then on.
+
+    The model is there and warm when this returns, so that a process takes no request that it cannot answer yet.
 
     Parameters
     ----------
@@ -53,6 +55,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.read()
     models = Models(RegistrySource(settings.models_dir))
     app = create_app(settings, RatingStore(settings.database), models)
+    models.refresh()
     models.watch()
     return app
 
