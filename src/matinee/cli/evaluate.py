@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matinee.cli.common import answer, columns, data_argument, json_option, steps_shown
+from matinee.cli.common import answer, columns, data_argument, home_option, json_option, steps_shown
 
 if TYPE_CHECKING:
     from matinee.data.dataset import Dataset
@@ -39,7 +39,8 @@ PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 @click.option("--relevant-from", default=4.0, show_default=True, help="Least stars of a liked (relevant) rating.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
 @json_option
-def evaluate(data: str, task: str, as_json: bool, plot: Path | None, **options: Any) -> None:
+@home_option
+def evaluate(data: str, task: str, as_json: bool, home: Path, plot: Path | None, **options: Any) -> None:
     """Measure models on a held-out part, beside the baselines.
 
     Everything is fitted on the training part alone: no model is measured on ratings that it has seen.
@@ -52,7 +53,7 @@ def evaluate(data: str, task: str, as_json: bool, plot: Path | None, **options: 
     if task == "ranking" and options["biases"] is not None:
         raise click.UsageError("--biases has no meaning for --task ranking")
     report.check_plot(plot)
-    dataset = matinee.load(data)
+    dataset = matinee.load(data, home=home)
     evaluation = measured(dataset, task, options)
     if plot:
         report.plot_evaluation(evaluation, plot)

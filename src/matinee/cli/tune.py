@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matinee.cli.common import answer, columns, data_argument, json_option, steps_shown
+from matinee.cli.common import answer, columns, data_argument, home_option, json_option, steps_shown
 
 if TYPE_CHECKING:
     from matinee.data.ratings import Ratings
@@ -77,7 +77,8 @@ def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[fl
 @click.option("--relevant-from", default=4.0, show_default=True, help="Ranking: least stars of a relevant rating.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
 @json_option
-def tune(data: str, task: str, as_json: bool, plot: Path | None, tutorial: bool, **options: Any) -> None:
+@home_option
+def tune(data: str, task: str, as_json: bool, home: Path, plot: Path | None, tutorial: bool, **options: Any) -> None:
     """Try parameters on a validation set and print a table.
 
     The best combination is then measured, once, on the test part. Without a validation part (--split 7:3) one
@@ -94,7 +95,7 @@ def tune(data: str, task: str, as_json: bool, plot: Path | None, tutorial: bool,
     report.check_plot(plot)
     space = chosen_space("tutorial" if tutorial else task, options)
     what = stars_task() if task == "stars" else ranking_task(k=options["k"], relevant_from=options["relevant_from"])
-    ratings = matinee.load(data).ratings
+    ratings = matinee.load(data, home=home).ratings
     splits = [parts(ratings, options["split"], options["split_seed"] + repeat) for repeat in range(options["repeats"])]
     stopping = task == "ranking" if options["early_stopping"] is None else options["early_stopping"]
     tuning = run(what, splits, space, trials=options["trials"], seed=options["seed"], early_stopping=stopping)
@@ -173,10 +174,11 @@ def described(tuning: Tuning, protocol: dict[str, Any]) -> str:
     test, metric = tuning.test, tuning.task.metric
     cold = f"{tuning.cold['cold_pairs']} of {tuning.cold['pairs']} held-out ratings are of people or films that the "
     cold += "training part lacks: scored by the fallback, not dropped"
-    lines = [f"split {protocol['split']}, seed {protocol['split_seed']}, {protocol['repeats']} time(s); {cold}", ""]
+    times = f", {protocol['repeats']} splits" if protocol["repeats"] > 1 else ""
+    lines = [f"split {protocol['split']}, seed {protocol['split_seed']}{times}; {cold}", ""]
     if tuning.trials:
         headers, rows = report.tuning_table(tuning)
-        lines += [columns(rows, headers), "", f"best: {report.named(tuning.best.params)}", report.verdict(tuning)]
+        lines += [columns(rows, headers), "", report.verdict(tuning)]
     known = report.mean_of(test, "rmse_known") if metric == "rmse" else None
     also = "" if known is None else f" ({known:.4f} without the cold pairs)"
     baseline = f"{tuning.task.baseline_name}: {tuning.baseline_test.mean:.4f}"

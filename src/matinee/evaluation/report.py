@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -94,26 +95,32 @@ def mean_of(trial: Trial, name: str) -> float | None:
 
 
 def verdict(tuning: Tuning) -> str:
-    """Say in a sentence what the differences are worth."""
-    others = [
-        (trial, gap) for trial, gap in zip(tuning.trials, tuning.differences, strict=True) if trial is not tuning.best
-    ]
-    close = [named(trial.params) for trial, gap in others if gap.within_noise]
+    """Say in a sentence which combination is best and what the differences are worth."""
+    best, names = named(tuning.best.params), varied(tuning)
+    others = [pair for pair in zip(tuning.trials, tuning.differences, strict=True) if pair[0] is not tuning.best]
+    close = [named(trial.params, names) for trial, gap in others if gap.within_noise]
     if not others:
-        return "only one combination was tried"
+        return f"best: {best}; only one combination was tried"
     if not close:
-        return f"{named(tuning.best.params)} is better than every other by more than two standard errors"
+        return f"best: {best}; it is better than every other by more than two standard errors"
     listed = "; ".join(close[:5]) + (f"; and {len(close) - 5} more" if len(close) > 5 else "")
     return (
-        f"{named(tuning.best.params)} is best, but {len(close)} of {len(others)} others are within noise (two standard "
-        f"errors) of it, and another split may choose another: {listed}"
+        f"best: {best}; but {len(close)} of {len(others)} others are within noise (two standard errors) of it, and "
+        f"another split may choose another: {listed}"
     )
 
 
-def named(params: dict[str, Any]) -> str:
-    """Write a combination of parameters."""
+def varied(tuning: Tuning) -> list[str]:
+    """Return the names of the parameters that differ between combinations."""
+    params = [trial.params for trial in tuning.trials]
+    return [name for name in params[0] if len({trial[name] for trial in params}) > 1]
+
+
+def named(params: dict[str, Any], names: Iterable[str] | None = None) -> str:
+    """Write a combination of parameters, or some of them."""
+    chosen = params if names is None else {name: params[name] for name in names}
     return ", ".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items()
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in chosen.items()
     )
 
 
@@ -197,7 +204,8 @@ def plot_tuning(tuning: Tuning, path: Path) -> None:
     values = [trial.mean for trial, _ in pairs]
     bars = [trial.standard_error if trial.standard_error is not None else gap.standard_error for trial, gap in pairs]
     axes.errorbar(values, range(len(pairs)), xerr=bars, fmt="o", capsize=3)
-    axes.set_yticks(range(len(pairs)), [named(trial.params) for trial, _ in pairs])
+    names = varied(tuning) or None
+    axes.set_yticks(range(len(pairs)), [named(trial.params, names) for trial, _ in pairs])
     axes.invert_yaxis()
     if tuning.baseline:
         axes.axvline(tuning.baseline.mean, linestyle="--", color="gray", label=tuning.task.baseline_name)
