@@ -14,7 +14,7 @@ from matinee.models.solver import solve_row
 from matinee.recommend.catalogue import Catalogue
 from matinee.recommend.recommender import Recommender
 
-PARAMS = ALS(rank=2, regularization=0.05, bias_damping=1.0)
+PARAMS = ALS(rank=2, regularization=0.05, damping=1.0, bias_damping=1.0)
 MEAN = 3.5
 HTML = '<img src=x onerror="alert(1)">, a "quoted" title'
 TITLES = {
@@ -75,7 +75,7 @@ def expected_scores(ratings: Mapping[int, float]) -> dict[int, float]:
     """What the model must say to someone with these ratings, by the readable reference and nothing else."""
     rows = [RATED.index(movie_id) for movie_id in ratings]
     targets = np.array(list(ratings.values())) - BIASES[rows] - MEAN
-    weight = PARAMS.regularization * len(rows)
+    weight = PARAMS.regularization * len(rows) + PARAMS.damping
     solution = solve_row(FACTORS[rows], targets, regularization=weight, bias_regularization=PARAMS.bias_damping)
     scores = FACTORS @ solution.factors + BIASES + MEAN + solution.bias
     return dict(zip(RATED, scores.tolist(), strict=True))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from matinee.data.ratings import Csr, Float32, Int32, Int64, Ratings
 from matinee.errors import ParameterError
@@ -26,10 +27,12 @@ class ALS:
     Over all users u with factors x_u and bias b_u and all items i with y_i and c_i it minimises
 
         sum over ratings of (stars - mean - b_u - c_i - x_u.y_i)^2
-        + regularization * (sum_u n_u |x_u|^2 + sum_i n_i |y_i|^2) + bias_damping * (sum_u b_u^2 + sum_i c_i^2)
+        + sum_u (regularization * n_u + damping) |x_u|^2 + sum_i (regularization * n_i + damping) |y_i|^2
+        + bias_damping * (sum_u b_u^2 + sum_i c_i^2)
 
-    where n counts the row's ratings. Every row is solved exactly, users last, so that folding in a user's own ratings
-    gives that user's factors. The result depends on the seed and the ratings, not on the number of threads.
+    where n counts the row's ratings; docs/decisions/0001-regularization.md says why there are two terms. Every row is
+    solved exactly, users last, so that folding in a user's own ratings gives that user's factors. The result depends on
+    the seed and the ratings, not on the number of threads.
 
     Parameters
     ----------
@@ -37,6 +40,9 @@ class ALS:
         Length of the factors.
     regularization
         Weight of the squared factors, times the row's number of ratings, as Spark has it.
+    damping
+        Weight of the squared factors whatever the number of ratings: holds rows with few ratings back. It plays no
+        part without biases, as Spark has none.
     bias_damping
         Weight of the squared biases: how many ratings at the mean a row is thought to have had before its first.
     iterations
@@ -55,21 +61,21 @@ class ALS:
     """
 
     rank: int = 64
-    regularization: float = 0.1
-    bias_damping: float = 5.0
+    regularization: float = 0.05
+    damping: float = 4.0
+    bias_damping: float = 1.0
     iterations: int = 15
     seed: int = 5
     biases: bool = True
     threads: int | None = None
-    bias_scaled: float = 0.0
 
     def __post_init__(self) -> None:
         if self.rank < 1 or self.iterations < 1:
             raise ParameterError(f"rank={self.rank}, iterations={self.iterations}: both must be at least 1")
-        if not 0 < self.regularization < math.inf or not 0 <= self.bias_damping < math.inf:
-            raise ParameterError(
-                f"regularization={self.regularization} must be above 0 and bias_damping={self.bias_damping} at least 0"
-            )
+        if not 0 < self.regularization < math.inf:
+            raise ParameterError(f"regularization={self.regularization}: give a number above 0")
+        if not (0 <= self.damping < math.inf and 0 <= self.bias_damping < math.inf):
+            raise ParameterError(f"damping={self.damping}, bias_damping={self.bias_damping}: neither may be negative")
         if self.threads is not None and self.threads < 1:
             raise ParameterError(f"threads={self.threads}: give at least 1, or None for all processors")
 
@@ -106,14 +112,17 @@ class ALS:
         rng = np.random.default_rng(self.seed)
         return rng.standard_normal((n, self.rank), np.float32) / np.float32(math.sqrt(self.rank))
 
+    def row_regularization(self, counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return what is added to the diagonal of rows with so many ratings."""
+        return self.regularization * np.asarray(counts, np.float64) + (self.damping if self.biases else 0.0)
+
     def _solve(self, rows: Csr, fixed: _Side, side: _Side) -> float:
         """Solve every row of `side`; return the sum of squared errors."""
-        counts = rows.counts
         solved = solve_rows(
             rows.indptr, rows.indices, rows.values, fixed.factors, out=side.factors, threads=self.threads,
-            regularization=(self.regularization * counts).astype(np.float32),
+            regularization=self.row_regularization(rows.counts).astype(np.float32),
             offsets=fixed.biases + np.float32(fixed.mean) if self.biases else None,
-            bias_regularization=(self.bias_damping + self.bias_scaled * counts).astype(np.float32) if self.biases else None,
+            bias_regularization=self.bias_damping if self.biases else None,
         )  # fmt: skip
         if solved.biases is not None:
             side.biases = solved.biases
@@ -179,6 +188,6 @@ class ALSModel(RatingModel):
         return PersonSystem(
             factors=self.item_factors[item_rows], weights=weights,
             targets=weights * (stars - self.item_biases[item_rows] - np.float32(self.mean)),
-            regularization=self.params.regularization * float(weights.sum()),
+            regularization=float(self.params.row_regularization(weights.sum())),
             bias_regularization=self.params.bias_damping if self.params.biases else None,
         )  # fmt: skip

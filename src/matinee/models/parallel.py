@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import pairwise
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def equal_blocks(costs: Int64, blocks: int = BLOCKS_PER_PASS) -> list[tuple[int,
         return []
     inner = np.searchsorted(total, total[-1] * np.arange(1, blocks) / blocks, side="right")
     edges = np.unique(np.concatenate([[0], inner, [len(total)]]))
-    return [(int(first), int(last)) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    return [(int(first), int(last)) for first, last in pairwise(edges)]
 
 
 def run_blocks(work: Callable[[int, int], None], blocks: Iterable[tuple[int, int]], threads: int | None = None) -> None:

@@ -1,8 +1,8 @@
 """Compiled kernels, the only place with numba, behind functions on plain arrays.
 
 Each kernel is compiled once for fixed types, on first use, and kept in numba's cache (`NUMBA_CACHE_DIR`, the
-`__pycache__` beside the source, or the user's cache folder, whichever is writable first; a cache written on another kind
-of processor is not used). `warm` compiles ahead of time and reports that it does.
+`__pycache__` beside the source, or the user's cache folder, whichever is writable first; a cache written on another
+kind of processor is not used). `warm` compiles ahead of time and reports that it does.
 """
 
 from __future__ import annotations

@@ -11,12 +11,23 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 
-from matinee.models.kernels.tile import BLOCK, TILE_COLUMNS, TILE_ROWS, add_tile, sum_tile, wide_sum_tile
+from matinee.models.kernels.tile import (
+    BLOCK,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    add_tile,
+    copy_row,
+    prefetch_row,
+    sum_tile,
+    wide_sum_tile,
+)
 from matinee.models.kernels.triangle import OPTIONS, cholesky, leading, solve_factored
 
 GATHER_FLOATS = 8192
 """Floats of gathered factors held at a time: 32 KiB stay in the first cache beside the tile's other operands."""
 GATHER_ROWS = 256
+AHEAD = 16
+"""Entries between asking for a row of factors and copying it."""
 
 
 @njit(**OPTIONS)
@@ -55,12 +66,12 @@ def add_sums(T: Any, G: Any, k: int, f: int, b: Any) -> None:
 
 @njit(**OPTIONS)
 def gather(
-    indices: Any, targets: Any, weights: Any, offsets: Any, factors: Any, width: int, first: int, k: int, f: int,
+    indices: Any, targets: Any, weights: Any, offsets: Any, factors: Any, first: int, k: int, f: int,
     G: Any, H: Any, T: Any,
 ) -> float:  # fmt: skip
     """Copy the factors of k entries side by side into G, w times them into H, (t, w) into T; return sum t² / w."""
     squares = 0.0
-    W, F = np.uint64(width), np.uint64(f)
+    F = np.uint64(f)
     weighted, shifted = len(weights) > 0, len(offsets) > 0
     for n in range(k):
         entry = np.uint64(first + n)
@@ -68,28 +79,30 @@ def gather(
         target = targets[entry]
         if shifted:
             target -= offsets[column]
-        source, goal = column * W, np.uint64(n) * F
-        for j in range(W):
-            G[goal + j] = factors[source + j]
+        goal = np.uint64(n) * F
+        if n + AHEAD < k:
+            prefetch_row(factors, np.uint64(indices[entry + np.uint64(AHEAD)]) * F, f)
+        copy_row(factors, column * F, G, goal, f)
         weight = np.float32(1)
         if weighted:
             weight = weights[entry]
-            for j in range(W):
+            for j in range(F):
                 H[goal + j] = weight * G[goal + j]
+            if weight != 0:
+                squares += np.float64(target) * target / weight
+        else:
+            squares += np.float64(target) * target
         T[np.uint64(2 * n)], T[np.uint64(2 * n + 1)] = target, weight
-        if weight != 0:
-            squares += np.float64(target) * target / weight
     return squares
 
 
 @njit(cache=True, **OPTIONS)
 def solve_block(
     first: int, last: int, indptr: Any, indices: Any, targets: Any, weights: Any, offsets: Any, factors: Any,
-    width: int, gram: Any, regularization: Any, bias_regularization: Any, scratch: Any, out: Any, out_biases: Any,
+    f: int, gram: Any, regularization: Any, bias_regularization: Any, scratch: Any, out: Any, out_biases: Any,
     losses: Any,
 ) -> None:  # fmt: skip
     """Solve the rows from `first` up to `last`; the arguments are those of `kernels.solve_rows`, flat."""
-    f = (width + BLOCK - 1) // BLOCK * BLOCK
     chunk = min(GATHER_ROWS, max(BLOCK, GATHER_FLOATS // f))
     ld = leading(f)
     A, rest = scratch[: f * ld], scratch[f * ld :]
@@ -101,7 +114,8 @@ def solve_block(
     for row in range(first, last):
         begin, end = indptr[row], indptr[row + 1]
         if begin == end:
-            out[row * width : (row + 1) * width] = 0
+            for j in range(f):
+                out[row * f + j] = np.float32(0)
             losses[row] = 0
             if biased:
                 out_biases[row] = 0
@@ -112,7 +126,7 @@ def solve_block(
         target_sum, weight_sum = np.float64(0), np.float64(0)
         for start in range(begin, end, chunk):
             k = min(chunk, end - start)
-            loss += gather(indices, targets, weights, offsets, factors, width, start, k, f, G, H, T)
+            loss += gather(indices, targets, weights, offsets, factors, start, k, f, G, H, T)
             add_gram(H, G, 0, k, f, A, ld)
             add_sums(T, G, k, f, b)
             if biased:
@@ -121,13 +135,15 @@ def solve_block(
                     weight_sum += T[2 * n + 1]
         if biased:
             weight_sum += bias_regularization[row]
+            if weight_sum <= 0:  # weights of zero and no damping: nothing is known about the bias
+                weight_sum = np.inf
             eliminate_bias(A, b, f, ld, np.float32(1 / weight_sum), np.float32(target_sum))
         X = G[:f]
         for j in range(f):
             X[j] = b[j]
         cholesky(A, f, ld)
         solve_factored(A, X, f, ld)
-        bias = 0.0
+        bias: Any = 0.0
         if biased:
             bias = target_sum
             for j in range(f):
@@ -141,8 +157,8 @@ def solve_block(
         for j in range(f):
             loss -= np.float64(X[j]) * (b[j] + ridge * X[j])
         losses[row] = loss
-        for j in range(width):
-            out[row * width + j] = X[j]
+        for j in range(f):
+            out[row * f + j] = X[j]
 
 
 @njit(**OPTIONS)
@@ -202,7 +218,8 @@ def compiled() -> dict[str, Any]:
         out4, out4, out4, array(f8, readonly=False),
     )  # fmt: skip
     regroup_types = (
-        array(i8), array(i4), array(f4), array(i8), array(i4), array(i8, readonly=False), array(i4, readonly=False), out4,
+        array(i8), array(i4), array(f4), array(i8), array(i4), array(i8, readonly=False), array(i4, readonly=False),
+        out4,
     )  # fmt: skip
     wanted = {
         "solve_block": (solve_block, solve), "gram_block": (gram_block, (array(f4), i8, i8, i8, out4)),

@@ -82,7 +82,7 @@ def solve_rows(
     out
         Where the factors go, shape ``(n_rows, width)`` float32, C-contiguous; None allocates.
     threads
-        None for all processors. One row is solved without any thread.
+        None for all processors. One row is solved without another thread.
 
     Returns
     -------
@@ -90,30 +90,28 @@ def solve_rows(
         Rows without entries get zeros (also where there is a gram: without targets zero is their solution).
     """
     n_rows, width = len(indptr) - 1, int(factors.shape[1])
-    if out is None:
-        out = aligned_zeros(n_rows, width)
+    f = padded_rank(width)
+    solved = out if out is not None and f == width else aligned_zeros(n_rows, f)
     biases = None if bias_regularization is None else np.zeros(n_rows, np.float32)
     losses = np.zeros(n_rows, np.float64)
-    f = padded_rank(width)
-    shared = _NONE if gram is None else aligned_zeros(f, f)
-    if gram is not None:
-        shared[:width, :width] = gram
     arguments = (
         np.ascontiguousarray(indptr, np.int64), np.ascontiguousarray(indices, np.int32), _flat(targets),
-        _flat(weights), _flat(offsets), _flat(factors), width, _flat(shared), _per_row(regularization, n_rows),
+        _flat(weights), _flat(offsets), _flat(_padded(factors, f)), f,
+        _NONE if gram is None else _flat(np.pad(gram, (0, f - width))), _per_row(regularization, n_rows),
         _NONE if bias_regularization is None else _per_row(bias_regularization, n_rows),
     )  # fmt: skip
     kernel = warm()["solve_block"]
-    results = (out.reshape(-1), _NONE if biases is None else biases, losses)
+    results = (solved.reshape(-1), _NONE if biases is None else biases, losses)
 
     def work(first: int, last: int) -> None:
         kernel(first, last, *arguments, aligned_zeros(_scratch_floats(f)), *results)
 
-    if n_rows == 1:
-        work(0, 1)
-    else:
-        # a row costs its outer products and one factorization
-        run_blocks(work, equal_blocks(np.diff(indptr) + f // 3 + 16), threads)
+    # a row costs its outer products and one factorization
+    run_blocks(work, equal_blocks(np.diff(indptr) + f // 3 + 16), threads)
+    if out is None:
+        out = solved[:, :width]
+    elif out is not solved:
+        out[:] = solved[:, :width]
     return Solved(out, biases, losses)
 
 
@@ -129,19 +127,16 @@ def gramian(factors: Float32, *, threads: int | None = None) -> Float32:
     """
     n, width = factors.shape
     f = padded_rank(width)
-    padded = factors if f == width else aligned_zeros(n, f)
-    if padded is not factors:
-        padded[:, :width] = factors
     starts = range(0, n, GRAMIAN_ROWS)
     parts = aligned_zeros(len(starts), f * f)
-    kernel, flat = warm()["gram_block"], _flat(padded)
+    kernel, flat = warm()["gram_block"], _flat(_padded(factors, f))
 
     def work(first: int, last: int) -> None:
         kernel(flat, first * GRAMIAN_ROWS, min(GRAMIAN_ROWS, n - first * GRAMIAN_ROWS), f, parts[first])
 
     run_blocks(work, [(block, block + 1) for block in range(len(starts))], threads)
     upper = np.triu(parts.sum(axis=0, dtype=np.float64).reshape(f, f)[:width, :width])
-    return (upper + np.triu(upper, 1).T).astype(np.float32)
+    return np.asarray(upper + np.triu(upper, 1).T, np.float32)
 
 
 def regrouped(rows: Csr, order: Int64, column_rank: Int32) -> Csr:
@@ -160,9 +155,7 @@ def regrouped(rows: Csr, order: Int64, column_rank: Int32) -> Csr:
     counts[1 + column_rank.astype(np.int64)] = np.bincount(rows.indices, minlength=rows.n_columns)
     indptr = np.cumsum(counts)
     indices, values = np.empty(rows.nnz, np.int32), np.empty(rows.nnz, np.float32)
-    warm()["regroup"](
-        rows.indptr, rows.indices, rows.values, order, column_rank, indptr[:-1].copy(), indices, values
-    )
+    warm()["regroup"](rows.indptr, rows.indices, rows.values, order, column_rank, indptr[:-1].copy(), indices, values)
     return Csr(indptr, indices, values, rows.n_rows)
 
 
@@ -199,6 +192,15 @@ def _scratch_floats(f: int) -> int:
     from matinee.models.kernels.rows import scratch_floats
 
     return scratch_floats(f)
+
+
+def _padded(factors: Float32, f: int) -> Float32:
+    """Return factors f wide, zeros behind."""
+    if factors.shape[1] == f:
+        return factors
+    wide = aligned_zeros(len(factors), f)
+    wide[:, : factors.shape[1]] = factors
+    return wide
 
 
 def _flat(array: Float32 | None) -> Float32:

@@ -48,9 +48,11 @@ class Emitter:
         return self.builder.call(function, arguments)
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
+        """Return a * b + c, rounded once."""
         return self.call(f"llvm.fma.v{WIDTH}f32", self.vector, a, b, c)
 
     def subtract_product(self, c: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
+        """Return c - a * b, rounded once."""
         return self.fma(self.builder.fneg(a), b, c)
 
     def begin(self, context: Any, array: Any, value: ir.Value, start: ir.Value) -> ir.Value:
@@ -62,17 +64,20 @@ class Emitter:
         return self.builder.gep(place, [ir.Constant(self.int, floats) if isinstance(floats, int) else floats])
 
     def load(self, place: ir.Value, vector: int = 0) -> ir.Value:
+        """Load the whole vector that lies so many vectors on; any alignment will do."""
         value = self.builder.load(self._at(place, vector))
         value.align = 4
         return value
 
     def store(self, value: ir.Value, place: ir.Value, vector: int = 0) -> None:
+        """Store a whole vector so many vectors on."""
         self.builder.store(value, self._at(place, vector)).align = 4
 
     def _at(self, place: ir.Value, vector: int) -> ir.Value:
         return self.builder.bitcast(self.ahead(place, vector * WIDTH), self.vector.as_pointer())
 
     def shuffle(self, a: ir.Value, b: ir.Value, lanes: list[int]) -> ir.Value:
+        """Pick lanes of a, and from `WIDTH` on of b."""
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
 
     def lane(self, vector: ir.Value, lane: int) -> ir.Value:
@@ -104,7 +109,9 @@ class Emitter:
         sums = [builder.phi(self.vector) for _ in range(cells)]
         new = step(index, sums)
         following = builder.add(index, one)
-        for phi, first, next_ in zip([index, *sums], [one.type(0), *[self.zeros] * cells], [following, *new], strict=True):
+        for phi, first, next_ in zip(
+            [index, *sums], [one.type(0), *[self.zeros] * cells], [following, *new], strict=True
+        ):
             phi.add_incoming(first, before)
             phi.add_incoming(next_, loop)
         builder.cbranch(builder.icmp_signed("<", following, count), loop, end)
@@ -116,11 +123,11 @@ class Emitter:
         return out
 
 
-def make_tile(rows: int, vectors: int, *, subtract: bool = False) -> Callable[..., None]:
+def make_tile(rows: int, vectors: int, *, subtract: bool = False) -> Any:
     """Make the intrinsic ``tile(a, a_start, lda, b, b_start, ldb, k, c, c_start, ldc)`` for flat float32 arrays.
 
-    It computes ``C[i, j] += sum_k A[k, i] * B[k, j]`` (or ``-=``) for `rows` i and ``vectors * WIDTH`` j, where A, B and
-    C begin at their `start` and are `ld` floats from row to row.
+    It computes ``C[i, j] += sum_k A[k, i] * B[k, j]`` (or ``-=``) for `rows` i and ``vectors * WIDTH`` j, where A, B
+    and C begin at their `start` and are `ld` floats from row to row.
     """
 
     @intrinsic
@@ -152,7 +159,7 @@ def make_tile(rows: int, vectors: int, *, subtract: bool = False) -> Callable[..
 
         return signature, code
 
-    return tile  # type: ignore[no-any-return]
+    return tile
 
 
 add_tile = make_tile(TILE_ROWS, TILE_VECTORS)
@@ -162,3 +169,48 @@ sum_tile, wide_sum_tile = make_tile(2, _ONE_BLOCK), make_tile(2, 2 * _ONE_BLOCK)
 """Two weighted sums of rows at once, t^T Y and w^T Y, over one block of columns or two."""
 add_row_tile = make_tile(1, _ONE_BLOCK)
 subtract_row_tile = make_tile(1, _ONE_BLOCK, subtract=True)
+
+
+@intrinsic
+def copy_row(_context: Any, source: Any, begin: Any, goal: Any, goal_begin: Any, floats: Any) -> Any:
+    """Copy one row of whole vectors; left to the compiler, it checks at every row whether the arrays overlap."""
+    i64 = types.int64
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        emit = Emitter(builder)
+        left, right = (emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 2))
+
+        def step(block: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+            place = builder.mul(block, emit.int(BLOCK))
+            for v in range(_ONE_BLOCK):
+                emit.store(emit.load(emit.ahead(left, place), v), emit.ahead(right, place), v)
+            return sums
+
+        emit.sum_over(builder.sdiv(args[4], emit.int(BLOCK)), 0, step)
+        return context.get_dummy_value()
+
+    return types.void(source, i64, goal, i64, i64), code
+
+
+@intrinsic
+def prefetch_row(_context: Any, source: Any, begin: Any, floats: Any) -> Any:
+    """Ask for the cache lines of one row."""
+    i64 = types.int64
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        emit = Emitter(builder)
+        row = emit.begin(context, signature.args[0], args[0], args[1])
+        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
+        name = "llvm.prefetch.p0"
+        known = builder.module.globals.get(name)
+        fetch = known or ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32]), name)
+
+        def step(block: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+            place = builder.bitcast(emit.ahead(row, builder.mul(block, emit.int(BLOCK))), byte)
+            builder.call(fetch, [place, i32(0), i32(3), i32(1)])
+            return sums
+
+        emit.sum_over(builder.sdiv(args[2], emit.int(BLOCK)), 0, step)
+        return context.get_dummy_value()
+
+    return types.void(source, i64, i64), code

@@ -14,7 +14,14 @@ from numba import njit, types
 from numba.extending import intrinsic
 
 from matinee.models.kernels.tile import (
-    BLOCK, TILE_COLUMNS, TILE_ROWS, WIDTH, Emitter, add_row_tile, subtract_row_tile, subtract_tile,
+    BLOCK,
+    TILE_COLUMNS,
+    TILE_ROWS,
+    WIDTH,
+    Emitter,
+    add_row_tile,
+    subtract_row_tile,
+    subtract_tile,
 )  # fmt: skip
 
 # Sums may be reordered and fused; NaN and infinity keep their meaning.
@@ -88,7 +95,9 @@ def solve_strip(_context: Any, a: Any, block: Any, strip: Any, ld: Any) -> Any:
         emit = Emitter(builder)
         corner, first = (emit.begin(context, signature.args[0], args[0], args[n]) for n in (1, 2))
         places = [emit.ahead(first, builder.mul(args[3], emit.int(r))) for r in range(BLOCK)]
-        for place, value in zip(places, _substitute(emit, corner, args[3], [emit.load(p) for p in places]), strict=True):
+        for place, value in zip(
+            places, _substitute(emit, corner, args[3], [emit.load(p) for p in places]), strict=True
+        ):
             emit.store(value, place)
         return context.get_dummy_value()
 
