@@ -34,7 +34,7 @@ class Services:
         """
         serving = self.models.serving
         if serving is None:
-            raise refuse(503, f"There is no model to answer with yet: {self.models.problem}.")
+            raise refuse(503, "There is no model to answer with yet; /readyz says why.")
         return serving
 
     def ratings_of(self, serving: Serving, user_id: str) -> dict[Id, float]:
