@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from matinee.data.ratings import Ratings
 from matinee.errors import DataError, ParameterError
+from matinee.evaluation import report
 from matinee.evaluation.catalogue import genre_vectors
 from matinee.evaluation.metrics import refuse_leaks, star_metrics
 from matinee.evaluation.protocols import (
@@ -100,7 +101,7 @@ def test_stars_beside_the_baseline():
     assert model.pop("name") == "ALS"
     assert model.pop("fit_seconds") > 0
     assert model == star_metrics(ALS(rank=2).fit(split.train), split.test)
-    assert model["rmse"] < baseline["rmse"] / 2
+    assert model["rmse"] < 0.75 * baseline["rmse"]
     assert model["auc"] == 1.0
 
 
@@ -185,3 +186,38 @@ def test_similar_items_by_hand():
     scores = ItemItem().fit(ratings).fold_in({10: 4.5}).scores()
     np.testing.assert_allclose(scores, [0, 2 * 4 / (np.sqrt(5) * 2), 2 * 2 / (np.sqrt(5) * 2)], rtol=1e-6)
     assert ItemItem(neighbours=1).fit(ratings).similarity.nnz == 3
+
+
+class Sure:
+    """Damped biases that claim to be within two stars with whatever probability is asked for."""
+
+    def fit(self, ratings, *, progress=None):
+        return SureModel(damped_bias().fit(ratings))
+
+
+class SureModel:
+    def __init__(self, model):
+        self.users, self.items, self.predict = model.users, model.items, model.predict
+
+    def predict_interval(self, user_ids, item_ids, level=0.9):
+        stars = self.predict(user_ids, item_ids)
+        return stars - 2, stars + 2
+
+
+def test_intervals_are_measured_where_a_model_has_them(tmp_path):
+    split = held_out_per_user(RATINGS, 0.2, 0)
+    evaluation = evaluate_stars({"sure": Sure(), "bias": damped_bias()}, [split], protocol={})
+    measured = evaluation.document["model"]["intervals"]
+    assert measured["coverage"]["0.5"] == measured["coverage"]["0.9"] > 0.5
+    assert "intervals" not in evaluation.document["baselines"]["bias"]
+    heads, rows = report.interval_table(evaluation)
+    assert [row[:3] for row in rows] == [["sure", str(tenth), "4.0000"] for tenth in range(1, 11)]
+    assert len(heads) == len(rows[0])
+    report.plot_evaluation(evaluation, tmp_path / "reliability.png")
+    report.plot_evaluation(evaluate_stars({"bias": damped_bias()}, [split], protocol={}), tmp_path / "bars.png")
+    assert all((tmp_path / name).stat().st_size > 1000 for name in ("reliability.png", "bars.png"))
+
+
+def test_without_intervals_there_is_no_table_of_them():
+    split = held_out_per_user(RATINGS, 0.2, 0)
+    assert report.interval_table(evaluate_stars({"bias": damped_bias()}, [split], protocol={})) is None

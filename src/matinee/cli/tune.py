@@ -172,8 +172,9 @@ def described(tuning: Tuning, protocol: dict[str, Any]) -> str:
     from matinee.evaluation import report
 
     test, metric = tuning.test, tuning.task.metric
+    fate = "scored by the fallback, not dropped" if tuning.task.name == "stars" else "missed by every list"
     cold = f"{tuning.cold['cold_pairs']} of {tuning.cold['pairs']} held-out ratings are of people or films that the "
-    cold += "training part lacks: scored by the fallback, not dropped"
+    cold += f"training part lacks: {fate}"
     times = f", {protocol['repeats']} splits" if protocol["repeats"] > 1 else ""
     lines = [f"split {protocol['split']}, seed {protocol['split_seed']}{times}; {cold}", ""]
     if tuning.trials:

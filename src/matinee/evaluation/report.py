@@ -210,7 +210,8 @@ def plot_tuning(tuning: Tuning, path: Path) -> None:
     if tuning.baseline:
         axes.axvline(tuning.baseline.mean, linestyle="--", color="gray", label=tuning.task.baseline_name)
         axes.legend()
-    axes.set_xlabel(f"validation {tuning.task.metric}, ± standard error")
+    of = "" if tuning.best.standard_error is not None else " of the difference to the best"
+    axes.set_xlabel(f"validation {tuning.task.metric}, ± standard error{of}")
     _save(figure, path)
 
 
