@@ -102,7 +102,7 @@ def test_stars_beside_the_baseline():
     assert model.pop("fit_seconds") > 0
     assert model == star_metrics(ALS(rank=2).fit(split.train), split.test)
     assert model["rmse"] < 0.75 * baseline["rmse"]
-    assert model["auc"] == 1.0
+    assert model["auc"] > max(0.9, baseline["auc"])
 
 
 def test_training_on_the_test_set_is_refused():
