@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from matinee.cli import cli, evaluate
+from matinee.cli.tune import SPACES, chosen_space
 from matinee.evaluation.splitting import PROTOCOLS
 
 
@@ -66,7 +67,7 @@ def test_a_grid_with_repeats_as_a_table(ratings: Path) -> None:
     assert result.exit_code == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].startswith("split 6:2:2, seed 0, 2 splits; ")
-    assert lines[2].split()[:4] == ["rank", "regularization", "iterations", "biases"]
+    assert lines[2].split()[:4] == ["rank", "regularization", "iterations", "seed"]
     assert [line.split()[0] for line in lines[3:8]] == ["2", "2", "4", "4", "damped"]
     assert lines[9].startswith("best: rank ")
     assert lines[10].startswith("test rmse of rank ")
@@ -169,8 +170,29 @@ def test_what_cannot_be_done_is_one_line(ratings: Path, arguments: tuple[str, ..
         ("tune", "DATA", "--trials", "3", "--split", "7:3"),
         ("evaluate", "DATA", "--protocol", "strong"),
         ("evaluate", "DATA", "--task", "ranking", "--no-biases"),
+        ("evaluate", "DATA", "--task", "ranking", "--damping", "4"),
         ("evaluate", "DATA", "--protocol", "leave-one-out"),
     ],
 )
 def test_wrong_usage_ends_with_two(ratings: Path, arguments: tuple[str, ...]) -> None:
     assert run(*(ratings if part == "DATA" else part for part in arguments)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("defaults", "flags", "space"),
+    [
+        ("stars", {}, SPACES["stars"]),
+        ("ranking", {"iterations": [4]}, SPACES["ranking"] | {"iterations": [4]}),
+        ("stars", {"rank": [8]}, {"rank": [8], "iterations": [15]}),
+        (
+            "stars",
+            {"damping": [1.0, 2.0], "biases": True},
+            {"damping": [1.0, 2.0], "iterations": [15], "biases": [True]},
+        ),
+        ("ranking", {"nu": [0.5]}, {"nu": [0.5], "iterations": [16]}),
+        ("tutorial", {"rank": [8]}, SPACES["tutorial"] | {"rank": [8]}),
+    ],
+)
+def test_flags_name_what_is_tried(defaults: str, flags: dict[str, Any], space: dict[str, Any]) -> None:
+    names = ("rank", "regularization", "damping", "iterations", "biases", "alpha0", "nu")
+    assert chosen_space(defaults, dict.fromkeys(names) | flags) == space

@@ -32,6 +32,7 @@ PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="How many splits to average.")
 @click.option("--rank", type=int, help="Length of the factors.")
 @click.option("--regularization", type=float, help="Weight of the squared factors.")
+@click.option("--damping", type=float, help="Stars: weight of the squared factors, however many ratings.")
 @click.option("--iterations", type=int, help="How often both sides are solved.")
 @click.option("--seed", type=int, help="Of the first factors.")
 @click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
@@ -50,8 +51,9 @@ def evaluate(data: str, task: str, as_json: bool, home: Path, plot: Path | None,
 
     if task == "stars" and options["protocol"] == "strong":
         raise click.UsageError("--protocol strong is for --task ranking: it folds people in to rank for them")
-    if task == "ranking" and options["biases"] is not None:
-        raise click.UsageError("--biases has no meaning for --task ranking")
+    for name in ("biases", "damping"):
+        if task == "ranking" and options[name] is not None:
+            raise click.UsageError(f"--{name} has no meaning for --task ranking")
     report.check_plot(plot)
     dataset = matinee.load(data, home=home)
     evaluation = measured(dataset, task, options)
@@ -67,7 +69,7 @@ def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation
     from matinee.evaluation.rankers import ItemItem, Popularity, TutorialList
     from matinee.evaluation.splitting import make_splits
 
-    names = ("rank", "regularization", "iterations", "seed", "biases")
+    names = ("rank", "regularization", "damping", "iterations", "seed", "biases")
     params = {name: options[name] for name in names if options[name] is not None}
     default = "random" if task == "stars" else "per-user"
     how = {name: options[name] for name in ("test", "last", "folds", "repeats")}

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from matinee.evaluation.tuning import Parts, Tuning
 
 SPACES: dict[str, dict[str, list[Any]]] = {
-    "stars": {"rank": [8, 32, 64], "regularization": [0.05, 0.1, 0.2], "iterations": [15], "biases": [True]},
+    "stars": {
+        "rank": [32, 64],
+        "regularization": [0.02, 0.05, 0.1],
+        "damping": [2.0, 4.0, 8.0],
+        "iterations": [15],
+        "biases": [True],
+    },
     "ranking": {
         "rank": [64, 128],
         "regularization": [0.003, 0.01, 0.03],
@@ -27,7 +33,7 @@ SPACES: dict[str, dict[str, list[Any]]] = {
     },
     "tutorial": {"rank": [4, 8, 12], "regularization": [0.1], "iterations": [10], "biases": [False]},
 }
-"""What is tried where no flag says otherwise."""
+"""What is tried where no flag names values."""
 
 
 def listed(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str | None], list[Any] | None]:
@@ -60,6 +66,7 @@ def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[fl
 @click.option("--task", type=click.Choice(["stars", "ranking"]), default="stars", show_default=True, help="What for.")
 @click.option("--ranks", "rank", callback=listed(int), help="Lengths of the factors, as in 4,8,12.")
 @click.option("--regularization", callback=listed(float), help="Weights of the squared factors, as in 0.05,0.1.")
+@click.option("--damping", callback=listed(float), help="Stars: weights of the squared factors of any row.")
 @click.option("--iterations", callback=listed(int), help="How often both sides are solved.")
 @click.option("--alpha0", callback=listed(float), help="Ranking: weights of the pairs that nobody rated.")
 @click.option("--nu", callback=listed(float), help="Ranking: how much more frequent rows are regularized.")
@@ -112,16 +119,19 @@ def tune(data: str, task: str, as_json: bool, home: Path, plot: Path | None, tut
 
 
 def chosen_space(defaults: str, options: dict[str, Any]) -> dict[str, list[Any]]:
-    """Put the flags over the defaults; a flag of the other task is refused."""
-    space = dict(SPACES[defaults])
-    given = {name: options[name] for name in ("rank", "regularization", "iterations", "alpha0", "nu", "biases")}
-    for name, values in given.items():
-        if values is None:
-            continue
-        if name not in space:
-            raise click.UsageError(f"--{name} has no meaning for this task; it has {', '.join(space)}")
-        space[name] = values if isinstance(values, list) else [values]
-    return space
+    """Take the values that the flags name, and the models' defaults for the rest; all of a space if none is named.
+
+    The tutorial's space holds whatever flags leave it; a flag of the other task is refused.
+    """
+    space = SPACES[defaults]
+    names = dict.fromkeys(name for one in SPACES.values() for name in one)
+    given = {name: options[name] for name in names if options[name] is not None}
+    for name in given.keys() - space.keys():
+        raise click.UsageError(f"--{name} has no meaning here: {', '.join(space)} have")
+    chosen = {name: values if isinstance(values, list) else [values] for name, values in given.items()}
+    if defaults == "tutorial" or not given.keys() - {"iterations", "biases"}:
+        return space | chosen
+    return {name: chosen.get(name, space[name]) for name in space if name in chosen or name == "iterations"}
 
 
 def parts(ratings: Ratings, shares: tuple[float, ...], seed: int) -> Parts:
