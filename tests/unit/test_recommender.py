@@ -150,8 +150,8 @@ def test_equal_scores_go_by_id() -> None:
     doubled = movies.vstack(movies.with_columns(movies["movie_id"] + 1))
     shown = ids(Recommender(Catalogue(doubled), twins).recommend(RATINGS, limit=40))
     rest = [movie for movie in shown if movie - movie % 10 not in RATINGS]
-    assert [movie % 10 for movie in rest] == [0, 1] * (len(rest) // 2)
-    assert [movie - movie % 10 for movie in rest[::2]] == [movie - 1 for movie in rest[1::2]]
+    assert [movie % 10 for movie in rest] == ([0, 1] * len(rest))[: len(rest)]  # the list may end between twins
+    assert rest[1::2] == [movie + 1 for movie in rest[::2]][: len(rest) // 2]
 
 
 def test_for_nobody_the_list_is_the_average_persons() -> None:

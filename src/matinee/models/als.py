@@ -62,8 +62,8 @@ class ALS:
 
     rank: int = 64
     regularization: float = 0.05
-    damping: float = 4.0
-    bias_damping: float = 1.0
+    damping: float = 5.0
+    bias_damping: float = 3.0
     iterations: int = 15
     seed: int = 5
     biases: bool = True

@@ -67,12 +67,16 @@ def run_blocks(work: Callable[[int, int], None], blocks: Iterable[tuple[int, int
             errors.append(error)
 
     pool = [threading.Thread(target=drain, name="matinee-rows") for _ in range(helpers)]
-    for thread in pool:
-        thread.start()
     try:
+        for thread in pool:
+            thread.start()
         drain()
-    finally:
         for thread in pool:
             thread.join()
+    finally:  # Ctrl-C may come while we wait
+        todo.clear()
+        for thread in pool:
+            if thread.ident is not None:
+                thread.join()
     if errors:
         raise errors[0]

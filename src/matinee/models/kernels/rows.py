@@ -136,7 +136,7 @@ def solve_block(
         if biased:
             weight_sum += bias_regularization[row]
             if weight_sum <= 0:  # weights of zero and no damping: nothing is known about the bias
-                weight_sum = np.inf
+                weight_sum = np.float64(np.inf)
             eliminate_bias(A, b, f, ld, np.float32(1 / weight_sum), np.float32(target_sum))
         X = G[:f]
         for j in range(f):
