@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from matinee.cli.common import home_option, say, steps_shown
+from matinee.cli.person import parse_lines
 from matinee.cli.recommend import listed, open_recommender
 from matinee.errors import ArtifactError, MatineeError, ParameterError, UnknownIdError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from matinee.recommend.recommender import Recommender
 
 PORT = 8000
-DEMO_USER = "1"
 TUTORIAL_RATINGS = "260,4\n1,3\n16,3\n25,4\n32,4\n335,1\n379,1\n296,3\n858,5\n50,4\n"
 """The new user of the Spark tutorial and their ten ratings: lines movieId,rating."""
 
@@ -35,8 +35,9 @@ def demo(serving: bool, port: int | None, home: Path) -> None:
     """
     folder = home / "demo"
     recommender = opened_or_trained(folder)
-    ratings = recommender.ratings_of(DEMO_USER)
-    click.echo(f"Ten films for user {DEMO_USER}, who rated {len(ratings)}:\n")
+    ratings = dict(parse_lines(TUTORIAL_RATINGS, "the demo's ratings", recommender.catalogue))
+    rated = "; ".join(f"{recommender.catalogue.movie(movie_id).name} {stars:g}" for movie_id, stars in ratings.items())
+    click.echo(f"Somebody new rates ten films ({rated}).\n\nTen films for them:\n")
     click.echo(listed(recommender.recommend(ratings, limit=10)))
     if not serving:
         return

@@ -76,21 +76,26 @@ def rating_lines(path: Path, catalogue: Catalogue) -> Iterator[tuple[Id, float]]
     if len(raw) > MOST_BYTES:
         raise DataError(f"{path} is larger than {MOST_BYTES} bytes: --ratings takes one person's ratings")
     try:
-        lines = raw.decode("utf-8-sig").splitlines()
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not text: byte {error.start + 1} is not UTF-8") from error
-    if not any(line.strip() for line in lines):
+    if not text.strip():
         raise DataError(f"{path} is empty: give lines movieId,rating such as 260,4.5")
-    for number, line in enumerate(lines, 1):
+    yield from parse_lines(text, str(path), catalogue)
+
+
+def parse_lines(text: str, source: str, catalogue: Catalogue) -> Iterator[tuple[Id, float]]:
+    """Yield the ratings of lines ``movieId,rating``; a bad line is named with its number."""
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
         movie, comma, stars = line.partition(",")
         if not comma:
-            raise BadRowError(str(path), number, f"{line[:80]!r} is not movieId,rating such as 260,4.5")
+            raise BadRowError(source, number, f"{line[:80]!r} is not movieId,rating such as 260,4.5")
         try:
             yield catalogue.resolve(movie.strip()).movie_id, number_of_stars(stars, repr(line[:80]))
         except (UnknownMovieError, ParameterError) as error:
-            raise BadRowError(str(path), number, str(error)) from error
+            raise BadRowError(source, number, str(error)) from error
 
 
 def number_of_stars(text: str, where: str) -> float:
