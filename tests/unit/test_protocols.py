@@ -122,7 +122,9 @@ RANKERS = {
     "split", [held_out_per_user(RATINGS, 0.4, 0), strong_generalization(RATINGS, 0.3, 0)], ids=["per user", "strong"]
 )
 def test_rankers_that_know_tastes_beat_popularity(split):
-    results = evaluate_ranking(RANKERS, [split], protocol={}, k=5, movies=MOVIES).results
+    evaluation = evaluate_ranking(RANKERS, [split], protocol={}, k=5, movies=MOVIES)
+    assert evaluation.protocol["cold_users"] == evaluation.protocol["cold_pairs"] == 0  # folded in counts as known
+    results = evaluation.results
     ndcg = {name: measured["ndcg@5"] for name, measured in results.items()}
     assert ndcg["popularity"] < 0.6
     assert min(ndcg["ImplicitALS"], ndcg["item-item"]) > 0.75

@@ -143,15 +143,21 @@ def known_pairs(model: StarModel | Ratings, test: Ratings) -> Bools:
     return np.asarray(users[test.user_rows] & items[test.item_rows])
 
 
-def cold_counts(train: Ratings, test: Ratings) -> dict[str, int]:
+def cold_counts(train: Ratings, test: Ratings, people: Vocabulary | None = None) -> dict[str, int]:
     """Count what the test set has and the training set lacks.
+
+    Parameters
+    ----------
+    people
+        Whom the model can place; None for the training set's users.
 
     Returns
     -------
     dict
         ``cold_users``, ``cold_items``, and ``cold_pairs``: test ratings whose user or item is cold.
     """
-    users, items = train.users.rows(test.users.ids) < 0, train.items.rows(test.items.ids) < 0
+    users = (people or train.users).rows(test.users.ids) < 0
+    items = train.items.rows(test.items.ids) < 0
     pairs = users[test.user_rows] | items[test.item_rows]
     return {"cold_users": int(users.sum()), "cold_items": int(items.sum()), "cold_pairs": int(pairs.sum())}
 

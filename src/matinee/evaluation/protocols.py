@@ -183,7 +183,7 @@ def _evaluate(
         results[name] = averaged(rows)
     first = splits[0]
     sizes = {"train": len(first.train), "test": len(first.test), "splits": len(splits)}
-    return Evaluation(protocol | sizes | cold_counts(first.train, first.test), results)
+    return Evaluation(protocol | sizes | cold_counts(first.train, first.test, first.seen.users), results)
 
 
 def averaged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from matinee.evaluation.metrics import LIKED, refuse_leaks
 from matinee.models.topk import top_k
 
 Float64 = npt.NDArray[np.float64]
-BLOCK_BYTES = 64 << 20
+BLOCK_BYTES = 16 << 20
 """Most that the scores of one block of people may take; there are about three such arrays per thread."""
 
 
