@@ -156,7 +156,7 @@ def cold_counts(train: Ratings, test: Ratings, people: Vocabulary | None = None)
     dict
         ``cold_users``, ``cold_items``, and ``cold_pairs``: test ratings whose user or item is cold.
     """
-    users = (people or train.users).rows(test.users.ids) < 0
+    users = (train.users if people is None else people).rows(test.users.ids) < 0
     items = train.items.rows(test.items.ids) < 0
     pairs = users[test.user_rows] | items[test.item_rows]
     return {"cold_users": int(users.sum()), "cold_items": int(items.sum()), "cold_pairs": int(pairs.sum())}
