@@ -73,16 +73,11 @@ def test_training_without_measuring_and_without_picks(tmp_path: Path) -> None:
     assert artifact.stars.mean == 0
 
 
-def test_the_flags_default_to_the_models_own() -> None:
-    from matinee.cli.train import train
-
-    defaults = {option.name: option.default for option in train.params}
-    stars, picks = matinee.ALS(), matinee.ImplicitALS()
-    for name in ("rank", "regularization", "iterations", "seed", "biases"):
-        assert defaults[name] == getattr(stars, name)
-    for name in ("rank", "regularization", "iterations"):
-        assert defaults[f"picks_{name}"] == getattr(picks, name)
-    assert picks.seed == stars.seed
+def test_flags_reach_the_models(tmp_path: Path) -> None:
+    asked(tmp_path, "train", "sample", *QUICK, "--test", "0", "--damping", "7", "--picks-alpha0", "0.5", "--seed", "9")
+    artifact = Registry(tmp_path / "models").read()
+    assert artifact.stars.params == matinee.ALS(rank=8, iterations=3, damping=7, seed=9)
+    assert artifact.picks.params == matinee.ImplicitALS(rank=8, iterations=3, alpha0=0.5, seed=9)
 
 
 def test_interrupted_training_leaves_the_old_model(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

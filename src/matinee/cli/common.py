@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,35 @@ import click
 if TYPE_CHECKING:
     from matinee.training import Step
 
-data_argument = click.argument("data", metavar="DATA")
-"""The data set, as `matinee.load` takes it; the parameter is called `data`."""
+READING = {
+    "user_column": click.option("--user-column", metavar="NAME", help="Column of users, if DATA is a table."),
+    "item_column": click.option("--item-column", metavar="NAME", help="Column of films, if DATA is a table."),
+    "rating_column": click.option("--rating-column", metavar="NAME", help="Column of ratings, if DATA is a table."),
+    "time_column": click.option("--time-column", metavar="NAME", help="Column of times, if DATA is a table."),
+    "scale": click.option(
+        "--scale", type=(float, float), default=(0.5, 5.0), show_default=True, help="Lowest and highest rating allowed."
+    ),
+    "string_ids": click.option("--string-ids", is_flag=True, help="Take ids as text even if they look like numbers."),
+    "skip_bad_rows": click.option("--skip-bad-rows", is_flag=True, help="Leave malformed rows out and count them."),
+}
+"""Parameters of `matinee.load` that are flags."""
+
+
+def data_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add DATA and the flags that say how to read it.
+
+    The command gets `data`, a string, and `reading`, a dictionary: ``matinee.load(data, **reading)``.
+    """
+
+    @wraps(command)
+    def gathered(*args: Any, **options: Any) -> Any:
+        reading = {name: options.pop(name) for name in READING}
+        return command(*args, reading=reading, **options)
+
+    for option in reversed(READING.values()):
+        gathered = option(gathered)
+    return click.argument("data", metavar="DATA")(gathered)
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 """The parameter is called `as_json`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +38,8 @@ def demo(serving: bool, port: int | None, home: Path) -> None:
     recommender = opened_or_trained(folder)
     ratings = dict(parse_lines(TUTORIAL_RATINGS, "the demo's ratings", recommender.catalogue))
     rated = "; ".join(f"{recommender.catalogue.movie(movie_id).name} {stars:g}" for movie_id, stars in ratings.items())
-    click.echo(f"Somebody new rates ten films ({rated}).\n\nTen films for them:\n")
+    click.echo(textwrap.fill(f"Somebody new rates ten films: {rated}.", 100))
+    click.echo("\nTen films for them:\n")
     click.echo(listed(recommender.recommend(ratings, limit=10)))
     if not serving:
         return

@@ -41,7 +41,9 @@ PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
 @json_option
 @home_option
-def evaluate(data: str, task: str, as_json: bool, home: Path, plot: Path | None, **options: Any) -> None:
+def evaluate(
+    data: str, reading: dict[str, Any], task: str, as_json: bool, home: Path, plot: Path | None, **options: Any
+) -> None:
     """Measure models on a held-out part, beside the baselines.
 
     Everything is fitted on the training part alone: no model is measured on ratings that it has seen.
@@ -55,7 +57,7 @@ def evaluate(data: str, task: str, as_json: bool, home: Path, plot: Path | None,
         if task == "ranking" and options[name] is not None:
             raise click.UsageError(f"--{name} has no meaning for --task ranking")
     report.check_plot(plot)
-    dataset = matinee.load(data, home=home)
+    dataset = matinee.load(data, home=home, **reading)
     evaluation = measured(dataset, task, options)
     if plot:
         report.plot_evaluation(evaluation, plot)

@@ -2,33 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from matinee.cli.common import answer, data_argument, home_option, json_option, steps_shown
+from matinee.models.als import ALS
+from matinee.models.implicit_als import ImplicitALS
 
 if TYPE_CHECKING:
     from matinee.training import Trained
 
 
+STARS = {
+    "rank": "Length of the rating model's factors.",
+    "regularization": "Weight of the squared factors, times a row's number of ratings.",
+    "damping": "Weight of the squared factors whatever the number of ratings.",
+    "bias_damping": "Weight of the squared biases.",
+    "iterations": "How often both sides are solved.",
+    "biases": "Biases around the mean; without them it is Spark's objective.",
+}
+"""Parameters of `matinee.ALS` that are flags."""
+
+PICKS = {
+    "rank": "Length of the ranking model's factors.",
+    "regularization": "Weight of the ranking model's squared factors.",
+    "alpha0": "Weight of a film that a person did not rate.",
+    "nu": "How much more frequent rows are regularized.",
+    "iterations": "How often the ranking model solves both sides.",
+}
+"""Parameters of `matinee.ImplicitALS` that are flags, with `--picks-` before them."""
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a flag per parameter; the defaults are the models' own."""
+    for model, texts, prefix in ((ImplicitALS, PICKS, "picks-"), (ALS, STARS, "")):
+        for name, text in reversed(texts.items()):
+            flag, default = prefix + name.replace("_", "-"), getattr(model, name)
+            declared = f"--{flag}/--no-{flag}" if isinstance(default, bool) else f"--{flag}"
+            command = click.option(declared, default=default, show_default=True, help=text)(command)
+    return command
+
+
 @click.command()
 @data_argument
-@click.option("--rank", default=64, show_default=True, help="Length of the rating model's factors.")
-@click.option("--regularization", default=0.1, show_default=True, help="Of the rating model, times a row's ratings.")
-@click.option("--iterations", default=15, show_default=True, help="How often the rating model solves both sides.")
-@click.option("--biases/--no-biases", default=True, show_default=True, help="Biases around the mean; none is Spark's.")
+@model_options
 @click.option("--picks/--no-picks", default=True, show_default=True, help="Train the ranking model too.")
-@click.option("--picks-rank", default=128, show_default=True, help="Length of the ranking model's factors.")
-@click.option("--picks-regularization", default=0.01, show_default=True, help="Of the ranking model.")
-@click.option("--picks-iterations", default=10, show_default=True, help="How often it solves both sides.")
-@click.option("--seed", default=5, show_default=True, help="Of the first factors of both models.")
+@click.option("--seed", default=ALS.seed, show_default=True, help="Of the first factors of both models.")
 @click.option("--test", default=0.2, show_default=True, help="Part held out for measuring; 0 skips measuring.")
 @click.option("--split-seed", default=0, show_default=True, help="Of the hold-out.")
 @json_option
 @home_option
-def train(data: str, as_json: bool, home: Path, test: float, split_seed: int, picks: bool, **model: Any) -> None:
+def train(
+    data: str,
+    reading: dict[str, Any],
+    as_json: bool,
+    home: Path,
+    test: float,
+    split_seed: int,
+    picks: bool,
+    seed: int,
+    **model: Any,
+) -> None:
     """Evaluate on a hold-out, refit on everything, save and promote.
 
     Nothing is written before the models are complete: Ctrl-C leaves the current model as it was.
@@ -37,10 +74,9 @@ def train(data: str, as_json: bool, home: Path, test: float, split_seed: int, pi
     from matinee import training
     from matinee.registry import Registry
 
-    picks_model = {name.removeprefix("picks_"): model.pop(name) for name in list(model) if name.startswith("picks_")}
-    stars = matinee.ALS(**model)
-    ranking = matinee.ImplicitALS(**picks_model, seed=model["seed"]) if picks else None
-    dataset = matinee.load(data)
+    stars = ALS(**{name: model[name] for name in STARS}, seed=seed)
+    ranking = ImplicitALS(**{name: model[f"picks_{name}"] for name in PICKS}, seed=seed) if picks else None
+    dataset = matinee.load(data, home=home, **reading)
     with steps_shown() as report:
         trained = training.train(
             dataset, Registry(home / "models"), stars=stars, picks=ranking, test=test, seed=split_seed, report=report

@@ -85,7 +85,16 @@ def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[fl
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
 @json_option
 @home_option
-def tune(data: str, task: str, as_json: bool, home: Path, plot: Path | None, tutorial: bool, **options: Any) -> None:
+def tune(
+    data: str,
+    reading: dict[str, Any],
+    task: str,
+    as_json: bool,
+    home: Path,
+    plot: Path | None,
+    tutorial: bool,
+    **options: Any,
+) -> None:
     """Try parameters on a validation set and print a table.
 
     The best combination is then measured, once, on the test part. Without a validation part (--split 7:3) one
@@ -102,7 +111,7 @@ def tune(data: str, task: str, as_json: bool, home: Path, plot: Path | None, tut
     report.check_plot(plot)
     space = chosen_space("tutorial" if tutorial else task, options)
     what = stars_task() if task == "stars" else ranking_task(k=options["k"], relevant_from=options["relevant_from"])
-    ratings = matinee.load(data, home=home).ratings
+    ratings = matinee.load(data, home=home, **reading).ratings
     splits = [parts(ratings, options["split"], options["split_seed"] + repeat) for repeat in range(options["repeats"])]
     stopping = task == "ranking" if options["early_stopping"] is None else options["early_stopping"]
     tuning = run(what, splits, space, trials=options["trials"], seed=options["seed"], early_stopping=stopping)
