@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,10 +185,29 @@ def test_warm_is_silent_once_loaded() -> None:
 def test_a_second_process_loads_what_the_first_compiled(tmp_path) -> None:
     """A read-only installation with a cache folder: compile once, and say so; load after that, in silence."""
     code = "from matinee.models.kernels import warm; warm(lambda: print('compiling'))"
-    environment = {"NUMBA_CACHE_DIR": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
-    said = [
-        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
-        for _ in range(2)
-    ]
-    assert said == ["compiling\n", ""]
+    assert [run_python(code, tmp_path) for _ in range(2)] == ["compiling\n", ""]
     assert list(tmp_path.rglob("*.nbi"))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of this kind")
+@pytest.mark.parametrize(
+    ("name", "features", "width"), [("x86-64-v3", "+avx,+avx2,+fma", 8), ("x86-64", "+sse2", 4)]
+)  # fmt: skip
+def test_narrower_processors_get_the_same_answers(tmp_path, name: str, features: str, width: int) -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_kernels
+from matinee.models.kernels import tile
+for rank in (5, 16, 40, 64):
+    test_kernels.assert_agrees(test_kernels.problem(rank, test_kernels.COUNTS))
+print(tile.WIDTH)
+"""
+    assert run_python(code, tmp_path, NUMBA_CPU_NAME=name, NUMBA_CPU_FEATURES=features) == f"{width}\n"
+
+
+def run_python(code: str, folder: Path, **environment: str) -> str:
+    """Run a program with an empty cache for kernels; return what it printed."""
+    environment |= {"NUMBA_CACHE_DIR": str(folder), "PATH": os.defpath, "HOME": str(folder)}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout

@@ -13,6 +13,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
+from numba.core import config
 from numba.extending import intrinsic
 
 BLOCK = 16
@@ -20,11 +21,14 @@ BLOCK = 16
 
 
 def vector_width() -> int:
-    """Return how many float32 lanes this machine's vectors have: 16 (AVX-512), 8 (AVX2) or 4 (everything else)."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f") and features.get("avx512vl"):
+    """Return how many float32 lanes this machine's vectors have: 16 (AVX-512), 8 (AVX2) or 4 (everything else).
+
+    numba compiles for the host unless `NUMBA_CPU_FEATURES` says otherwise, and keys its cache by the same features.
+    """
+    features = (config.CPU_FEATURES or llvm.get_host_cpu_features().flatten()).split(",")
+    if {"+avx512f", "+avx512vl"} <= set(features):
         return 16
-    return 8 if features.get("avx2") and features.get("fma") else 4
+    return 8 if {"+avx2", "+fma"} <= set(features) else 4
 
 
 WIDTH = vector_width()
@@ -48,11 +52,11 @@ class Emitter:
         return self.builder.call(function, arguments)
 
     def fma(self, a: ir.Value, b: ir.Value, c: ir.Value) -> ir.Value:
-        """Return a * b + c, rounded once."""
-        return self.call(f"llvm.fma.v{WIDTH}f32", self.vector, a, b, c)
+        """Return a * b + c, rounded once where the processor can."""
+        return self.call(f"llvm.fmuladd.v{WIDTH}f32", self.vector, a, b, c)
 
     def subtract_product(self, c: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-        """Return c - a * b, rounded once."""
+        """Return c - a * b, rounded once where the processor can."""
         return self.fma(self.builder.fneg(a), b, c)
 
     def begin(self, context: Any, array: Any, value: ir.Value, start: ir.Value) -> ir.Value:
