@@ -17,7 +17,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.data.splits import random_split
 from matinee.errors import DataError
-from matinee.evaluation.metrics import cold_counts, star_metrics
+from matinee.evaluation.metrics import LIKED, cold_counts, star_metrics
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.als import ALS
 from matinee.models.bias import damped_bias
@@ -109,7 +109,10 @@ def train(
 def measure(
     ratings: Ratings, stars: ALS, picks: ImplicitALS | None, *, test: float, seed: int, report: Report | None = None
 ) -> dict[str, Any]:
-    """Fit on one part of the ratings and measure on the rest, beside the damped-bias baseline."""
+    """Fit on one part of the ratings and measure on the rest, beside the damped-bias baseline.
+
+    Lists are measured only where somebody liked something that was held out.
+    """
     if not 0 < test < 1 or len(ratings) < 2:
         raise DataError(f"{len(ratings)} ratings cannot be split with test={test}: give a part between 0 and 1, or 0")
     train_part, held_out = random_split(ratings, test=test, seed=seed)
@@ -120,7 +123,7 @@ def measure(
         "stars": star_metrics(rating_model, held_out),
         "baselines": {"damped bias": star_metrics(damped_bias().fit(train_part), held_out)},
     }
-    if picks:
+    if picks and bool((held_out.stars >= LIKED).any()):
         ranking_model = picks.fit(train_part, progress=_stage("picks, measuring", report))
         some = sample_users(held_out, RANKED_USERS, seed)
         measured["protocol"]["ranked_users"] = len(some.users)

@@ -80,6 +80,16 @@ def test_flags_reach_the_models(tmp_path: Path) -> None:
     assert artifact.picks.params == matinee.ImplicitALS(rank=8, iterations=3, alpha0=0.5, seed=9)
 
 
+def test_any_table_of_ratings_will_do(tmp_path: Path) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("who,what,how\na,x,3\na,y,2\nb,x,1\nb,z,2\nc,y,3\nc,z,1\nd,x,2\nd,y,3\n")
+    columns = ["--user-column", "who", "--item-column", "what", "--rating-column", "how"]
+    trained = asked(tmp_path, "train", str(table), *columns, "--rank", "2", "--picks-rank", "2", "--test", "0.4")
+    assert "picks" not in trained  # nobody liked anything that was held out
+    films = asked(tmp_path, "recommend", "--user", "a")["recommendations"]
+    assert [film["movie_id"] for film in films] == ["z"]
+
+
 def test_interrupted_training_leaves_the_old_model(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = Registry(home / "models").list()
 
