@@ -16,6 +16,9 @@ def main() -> None:
         SparkSession.builder.master("local[2]")
         .config("spark.driver.memory", job.get("memory", "9g"))
         .config("spark.ui.enabled", "false")
+        # the lineage of fifteen iterations, sent to the executors, overflows an ordinary stack
+        .config("spark.driver.extraJavaOptions", "-Xss32m")
+        .config("spark.executor.extraJavaOptions", "-Xss32m")
         .config("spark.sql.shuffle.partitions", "8")
         .getOrCreate()
     )
