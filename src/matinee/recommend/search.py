@@ -24,7 +24,10 @@ _NOT_WORD = re.compile(r"[^\w]+")
 
 def normalise(text: str) -> str:
     """Fold a title to what matters when searching: no case, accents or punctuation, the article in front."""
-    folded = unicodedata.normalize("NFKD", text.casefold()).replace("&", " and ")
+    folded = text
+    for _ in range(2):  # taking a letter apart may leave a capital, as mathematical ones do
+        folded = unicodedata.normalize("NFKD", folded.casefold())
+    folded = folded.replace("&", " and ")
     plain = "".join(char for char in folded if not unicodedata.combining(char)).strip()
     if match := _ARTICLE.match(plain):
         plain = f"{match[2]} {match[1]}{match[3] or ''}"
