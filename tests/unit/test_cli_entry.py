@@ -45,6 +45,7 @@ def with_command(monkeypatch: pytest.MonkeyPatch):
         (DataError("ratings.csv is\nempty"), 1, "matinee: ratings.csv is empty\n"),
         (FileNotFoundError(2, "No such file or directory", "a.zip"), 1, "matinee: a.zip: No such file or directory\n"),
         (OSError(28, "No space left on device", "m.npy"), 1, "matinee: m.npy: No space left on device\n"),
+        (MemoryError("9 GiB"), 1, "matinee: not enough memory: 9 GiB; choose a smaller rank or data set\n"),
         (KeyboardInterrupt(), 130, "\nmatinee: interrupted; nothing half-done was left behind\n"),
     ],
 )

@@ -96,10 +96,10 @@ def refuse(error: Exception) -> NoReturn:
         raise error
     if isinstance(error, OSError) and error.filename and error.strerror:
         raise Refused(f"{error.filename}: {error.strerror}") from error
-    kind = type(error).__name__
-    raise Refused(
-        f"unexpected {kind}: {error} (matinee --traceback COMMAND ... shows where; please report it)"
-    ) from error
+    if isinstance(error, MemoryError):
+        raise Refused(f"not enough memory: {error}; choose a smaller rank or data set") from error
+    what = f"unexpected {type(error).__name__}: {error}"
+    raise Refused(f"{what} (matinee --traceback COMMAND ... shows where; please report it)") from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
