@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
@@ -97,9 +98,10 @@ def train(
     """
     start = time.perf_counter()
     stars = stars or ALS()
-    metrics = measure(dataset.ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
-    rating_model = stars.fit(dataset.ratings, progress=_stage("stars, on everything", report))
-    ranking_model = picks.fit(dataset.ratings, progress=_stage("picks, on everything", report)) if picks else None
+    with threadpool_limits(1, user_api="blas"):  # we run threads of our own: BLAS's would spin and wait beside them
+        metrics = measure(dataset.ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
+        rating_model = stars.fit(dataset.ratings, progress=_stage("stars, on everything", report))
+        ranking_model = picks.fit(dataset.ratings, progress=_stage("picks, on everything", report)) if picks else None
     model_id = registry.publish(
         rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings, metrics=metrics, data=dataset.name
     )
