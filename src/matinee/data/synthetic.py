@@ -6,7 +6,7 @@ and rates them by a mean, two biases, t_ui again, and noise, rounded to half sta
 like, as in real data: a ranking model has something to find that popularity lacks.
 
 Popularity is a power law with an exponential cutoff and activity a log-normal above a minimum of 20, both with the
-constants that fit ml-20m (the most popular films are rated by a quarter of all users; median 68 and mean 144 ratings a user).
+constants that fit ml-20m (a quarter of all users rate the most popular films; median 68 and mean 144 ratings a user).
 """
 
 from __future__ import annotations
@@ -154,9 +154,11 @@ def _draw(weights: Float32, upto: npt.NDArray[np.float64], n: int, rng: np.rando
         drawn = np.searchsorted(upto, rng.random(2 * n + 16) * upto[-1], side="right")
         distinct, first = np.unique(np.minimum(drawn, len(weights) - 1), return_index=True)
         if len(distinct) >= n:
-            return distinct[first <= np.partition(first, n - 1)[n - 1]]
+            kept: Int64 = distinct[first <= np.partition(first, n - 1)[n - 1]]
+            return kept
     arrivals = rng.standard_exponential(len(weights), np.float32) / weights
-    return np.sort(np.argpartition(arrivals, n - 1)[:n])
+    first_come: Int64 = np.argpartition(arrivals, n - 1)[:n]
+    return np.sort(first_come)
 
 
 def _place_unseen(user_rows: Int32, item_rows: Int32, n_items: int, rng: np.random.Generator) -> None:

@@ -275,8 +275,7 @@ def _parse_carefully(data: bytes, layout: Layout, line: int) -> RatingColumns:
 
 
 def _row(text: str, layout: Layout) -> tuple[int | str, int | str, float, int]:
-    fields = next(csv.reader([text], delimiter=layout.separator))
-    where = layout.places
+    where, fields = layout.places, next(csv.reader([text], delimiter=layout.separator))
     if len(fields) != where.width:
         raise ValueError(f"{len(fields)} fields; {where.width} are needed")
     user = _id(fields[where.user], "user", layout.strings[0])
@@ -290,14 +289,14 @@ def _id(text: str, what: str, string: bool) -> int | str:
         raise ValueError(f"the {what} id is empty")
     if string:
         return text
-    if not INTEGER.match(text):
+    if not INTEGER.match(text.strip()):
         raise ValueError(f"the {what} id is {text!r}; an integer is needed, as in the rows before (or string_ids)")
     return int(text)
 
 
 def _stars(text: str, scale: tuple[float, float]) -> float:
     low, high = scale
-    if not NUMBER.match(text) or not low <= float(text) <= high:
+    if not NUMBER.match(text.strip()) or not low <= np.float32(text) <= high:
         raise ValueError(f"the rating is {text!r}; {low:g} to {high:g} stars are allowed")
     return float(text)
 
@@ -309,7 +308,7 @@ def _seconds(text: str, kind: str) -> int:
         except ValueError:
             raise ValueError(f"the time is {text!r}; a date such as 2015-03-28 17:05:00 is needed") from None
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    if not (INTEGER if kind == "integer" else NUMBER).match(text):
+    if not (INTEGER if kind == "integer" else NUMBER).match(text.strip()):
         raise ValueError(f"the time is {text!r}; seconds since 1970 are needed")
     return int(float(text)) if kind == "number" else int(text)
 
