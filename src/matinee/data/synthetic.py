@@ -12,6 +12,7 @@ constants that fit ml-20m (a quarter of all users rate the most popular films; m
 from __future__ import annotations
 
 import csv
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def _world(n_ratings: int, n_users: int, n_items: int, seed: int, rank: int, bet
 
 def _activity(n_ratings: int, n_users: int, n_items: int, rng: np.random.Generator) -> Int64:
     """Draw how many films everyone sees: log-normal above a minimum, exactly `n_ratings` together."""
-    most = int(MOST_SEEN * n_items) or 1
+    most = max(1, math.ceil(MOST_SEEN * n_items))
     least = min(LEAST_RATINGS, max(1, n_ratings // n_users // 2), most)
     shape = rng.lognormal(0, ACTIVITY_SIGMA, n_users)
     low, high = 0.0, float(n_ratings)
