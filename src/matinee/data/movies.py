@@ -165,11 +165,12 @@ def movies_frame(movies: Sequence[Movie], links: Links, ratings: Ratings) -> pl.
             "title": [listed[number][0] for number in ids],
             "name": [name for name, _ in parted],
             "year": pl.Series([year for _, year in parted], dtype=pl.Int32),
-            "genres": pl.Series([listed[number][1] for number in ids], dtype=pl.List(pl.String)),
+            "genres": pl.Series(["|".join(listed[number][1]) for number in ids], dtype=pl.String),
             "imdb_id": pl.Series([links.get(number, (None, None))[0] for number in ids], dtype=pl.String),
             "tmdb_id": pl.Series([links.get(number, (None, None))[1] for number in ids], dtype=pl.Int64),
             "ratings_count": np.where(rated, ratings.item_counts[rows], 0),
             "ratings_mean": pl.Series(means).fill_nan(None),
         }
     )
-    return frame.select(MOVIE_COLUMNS)
+    genres_listed = pl.col("genres").str.split("|").list.eval(pl.element().filter(pl.element() != ""))
+    return frame.with_columns(genres_listed).select(MOVIE_COLUMNS)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
 
@@ -56,10 +57,10 @@ class RatingColumns:
 
     def to_ratings(self, scale: tuple[float, float]) -> Ratings:
         """Look up rows, drop older duplicates; empties this object on the way, to save memory."""
-        users, user_rows = _rows(self.users)
-        self.users = None
-        items, item_rows = _rows(self.items)
-        self.items = None
+        ids, self.users, self.items = [self.users, self.items], None, None
+        with ThreadPoolExecutor(2) as pool:
+            (users, user_rows), (items, item_rows) = pool.map(_rows, ids)
+        del ids
         return Ratings.from_rows(users, items, user_rows, item_rows, self.stars, self.times, scale=scale)
 
 
@@ -243,12 +244,20 @@ def _checked(frame: Any, layout: Layout) -> RatingColumns | None:
         return None
     if any(column.dtype == pl.String and column.str.len_bytes().min() == 0 for column in columns[:2]):
         return None
-    stars, (low, high) = columns[2].to_numpy(writable=True), layout.scale
+    if layout.time == "number" and len(columns) == 4:
+        columns[3] = columns[3].cast(pl.Int64)
+    with ThreadPoolExecutor(2) as pool:  # most of this is the system's work of handing out fresh memory
+        users, items, stars, *times = pool.map(partial(_taken, columns), range(len(columns)))
+    low, high = layout.scale
     if not bool(((stars >= low) & (stars <= high)).all()):
         return None
-    times = columns[3].cast(pl.Int64).to_numpy(writable=True) if len(columns) == 4 else None
-    users, items = (column if column.dtype == pl.String else column.to_numpy() for column in columns[:2])
-    return RatingColumns(users, items, stars, times)
+    return RatingColumns(users, items, stars, times[0] if times else None)
+
+
+def _taken(columns: list[Any], place: int) -> Column:
+    """Copy a column into one array of its own and forget the original; strings stay a series."""
+    column, columns[place] = columns[place], None
+    return column.to_numpy(writable=True) if column.dtype.is_numeric() else column
 
 
 def _parse_carefully(data: bytes, layout: Layout, line: int) -> RatingColumns:
