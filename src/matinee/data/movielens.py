@@ -14,7 +14,7 @@ from matinee.data.parquet import read_parquet
 from matinee.data.ratings import STAR_SCALE, Ratings
 from matinee.data.releases import RELEASES, Release, claimed
 from matinee.data.sources import Folder, Source, Zip
-from matinee.data.tables import BLOCK_BYTES, Layout, RatingColumns, read_ratings_csv, read_rows, sniff
+from matinee.data.tables import Layout, RatingColumns, read_ratings_csv, read_rows, read_table
 from matinee.errors import DataError
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def _from_file(path: Path, how: _How) -> Dataset:
     if path.suffix.lower() == ".parquet":
         columns = read_parquet(path, how.names, scale=how.scale, skip_bad_rows=how.skip_bad_rows)
     elif path.suffix.lower() in TABLE_SUFFIXES:
-        columns = read_ratings_csv(
-            path, how.names, scale=how.scale, skip_bad_rows=how.skip_bad_rows, string_ids=how.string_ids
-        )
+        columns = read_ratings_csv(path, **vars(how))
     else:
         raise DataError(f"{path} is none of: a folder, .zip, .parquet, {', '.join(TABLE_SUFFIXES)}")
     return _dataset(path.name, columns, how.scale)
@@ -149,54 +147,42 @@ def _beside(source: Source, member: str, name: str) -> str | None:
     return wanted if wanted in source.members else None
 
 
+def _table(source: Source, member: str, name: str) -> tuple[bytes, str] | None:
+    """Read the file of that name beside `member`: what it holds, and what messages call it."""
+    file = _beside(source, member, name)
+    return None if file is None else (source.read(file), source.label(file))
+
+
 def _csv_release(source: Source, member: str, how: _How) -> Dataset:
+    movies, links, tags = None, None, None
+    if table := _table(source, member, "movies.csv"):
+        movies = tables.read_movies(tables.csv_lines(*table, ["movieId", "title", "genres"]), table[1])
+    if table := _table(source, member, "links.csv"):
+        links = tables.read_links(tables.csv_lines(*table, ["movieId", "imdbId", "tmdbId"]), table[1])
+    if table := _table(source, member, "tags.csv"):
+        tags = tables.read_tags_csv(*table)
+    whole = source.path / member if isinstance(source, Folder) else None
     with source.opened(member) as stream:
-        first = stream.readline(BLOCK_BYTES), stream.readline(BLOCK_BYTES)
-        layout = sniff(*first, how.names, label=source.label(member), string_ids=how.string_ids)
-    movies: list[tables.Movie] = []
-    links: tables.Links = {}
-    tags = None
-    if file := _beside(source, member, "movies.csv"):
-        label = source.label(file)
-        movies = tables.read_movies(tables.csv_lines(source.read(file), label, ["movieId", "title", "genres"]), label)
-    if file := _beside(source, member, "links.csv"):
-        label = source.label(file)
-        links = tables.read_links(tables.csv_lines(source.read(file), label, ["movieId", "imdbId", "tmdbId"]), label)
-    if file := _beside(source, member, "tags.csv"):
-        label = source.label(file)
-        header = ["userId", "movieId", "tag", "timestamp"]
-        tags = tables.read_tags(tables.csv_lines(source.read(file), label, header), label)
-    if isinstance(source, Folder):
-        columns = read_ratings_csv(
-            source.path / member, how.names, scale=how.scale, skip_bad_rows=how.skip_bad_rows, string_ids=how.string_ids
-        )
-    else:
-        with source.opened(member) as stream:
-            stream.readline(BLOCK_BYTES)
-            columns = read_rows(stream, replace(layout, scale=how.scale, skip_bad_rows=how.skip_bad_rows))
+        columns = read_table(stream, label=source.label(member), whole=whole, **vars(how))
     return _dataset(source.path.name, columns, how.scale, movies, links, tags)
 
 
 def _colon_release(source: Source, member: str, how: _How) -> Dataset:
-    movies: list[tables.Movie] = []
-    tags = None
-    if file := _beside(source, member, "movies.dat"):
-        label = source.label(file)
-        movies = tables.read_movies(tables.split_lines(source.read(file), label, tables.colon_movie, 3), label)
-    if file := _beside(source, member, "tags.dat"):
-        label = source.label(file)
-        tags = tables.read_tags(tables.split_lines(source.read(file), label, tables.colon_tag, 4), label)
+    movies, tags = None, None
+    if table := _table(source, member, "movies.dat"):
+        movies = tables.read_movies(tables.split_lines(*table, tables.colon_movie, 3), table[1])
+    if table := _table(source, member, "tags.dat"):
+        tags = tables.read_tags(tables.split_lines(*table, tables.colon_tag, 4), table[1])
     columns = _read_headless(source, member, how, double_colon=True)
     return _dataset(source.path.name, columns, how.scale, movies, None, tags)
 
 
 def _tab_release(source: Source, member: str, how: _How) -> Dataset:
-    movies: list[tables.Movie] = []
-    if file := _beside(source, member, "u.item"):
-        label = source.label(file)
+    movies = None
+    if table := _table(source, member, "u.item"):
         width = 5 + len(tables.GENRES_100K)
-        lines = tables.split_lines(source.read(file), label, lambda line: line.split("|"), width)
-        movies = tables.read_flagged_movies(lines, label)
+        lines = tables.split_lines(*table, lambda line: line.split("|"), width)
+        movies = tables.read_flagged_movies(lines, table[1])
     return _dataset(source.path.name, _read_headless(source, member, how, double_colon=False), how.scale, movies)
 
 

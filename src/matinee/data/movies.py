@@ -134,6 +134,22 @@ def read_tags(lines: Lines, label: str) -> pl.DataFrame:
     return pl.DataFrame(columns, schema={n: pl.String if n == "tag" else pl.Int64 for n in columns})
 
 
+def read_tags_csv(data: bytes, label: str) -> pl.DataFrame:
+    """Read tags.csv: at once where every row is good, else row by row to name the first that is not."""
+    import polars as pl
+
+    header = ["userId", "movieId", "tag", "timestamp"]
+    if data[:200].lower().splitlines()[:1] == [",".join(header).lower().encode()]:
+        schema = {"user_id": pl.Int64, "movie_id": pl.Int64, "tag": pl.String, "timestamp": pl.Int64}
+        try:
+            frame = pl.read_csv(data, has_header=False, skip_lines=1, schema=schema)
+        except pl.exceptions.PolarsError:
+            return read_tags(csv_lines(data, label, header), label)
+        if not any(frame[name].null_count() for name in ("user_id", "movie_id", "timestamp")):
+            return frame.with_columns(pl.col("tag").fill_null(""))
+    return read_tags(csv_lines(data, label, header), label)
+
+
 def name_and_year(title: str) -> tuple[str, int | None]:
     """Part a title from the year at its end; the first year of a range counts.
 
@@ -151,6 +167,8 @@ def movies_frame(movies: Sequence[Movie], links: Links, ratings: Ratings) -> pl.
     """
     import polars as pl
 
+    if movies and ratings.items.ids.dtype.kind != "i":
+        raise DataError("the ids of the ratings' movies are strings, those of the table of movies integers")
     listed = {number: (title, genres) for number, title, genres in reversed(movies)}
     unlisted = [item for item in ratings.items.ids.tolist() if item not in listed]
     listed.update({item: (f"Movie {item}", []) for item in unlisted})

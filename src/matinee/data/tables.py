@@ -109,12 +109,29 @@ def read_ratings_csv(
     DataError
         If the file is empty or damaged, or lacks a column.
     """
+    whole = None if path.suffix == ".gz" else path
     with damage_named(str(path)), open_file(path) as stream:
-        first = stream.readline(BLOCK_BYTES), stream.readline(BLOCK_BYTES)
-        layout = sniff(*first, names or ColumnNames(), label=path.name, string_ids=string_ids)
-        layout = replace(layout, scale=scale, skip_bad_rows=skip_bad_rows)
-        whole = None if path.suffix == ".gz" else _parse_quickly(path, layout, skip_lines=1)
-        return whole or read_rows(stream, layout, first[1])
+        return read_table(
+            stream, names, label=path.name, scale=scale, skip_bad_rows=skip_bad_rows, string_ids=string_ids, whole=whole
+        )
+
+
+def read_table(
+    stream: IO[bytes],
+    names: ColumnNames | None = None,
+    *,
+    label: str,
+    scale: tuple[float, float] = STAR_SCALE,
+    skip_bad_rows: bool = False,
+    string_ids: bool = False,
+    whole: Path | None = None,
+) -> RatingColumns:
+    """As `read_ratings_csv`, of a stream; `whole` is the plain file that it reads, if there is one."""
+    header, row = stream.readline(BLOCK_BYTES), stream.readline(BLOCK_BYTES)
+    layout = sniff(header, row, names or ColumnNames(), label=label, string_ids=string_ids)
+    layout = replace(layout, scale=scale, skip_bad_rows=skip_bad_rows)
+    columns = None if whole is None else _parse_quickly(whole, layout, skip_lines=1)
+    return columns or read_rows(stream, layout, row)
 
 
 def sniff(header: bytes, row: bytes, names: ColumnNames, *, label: str, string_ids: bool = False) -> Layout:
