@@ -74,7 +74,7 @@ def test_a_grid_with_repeats_as_a_table(ratings: Path) -> None:
 
 
 def test_lists_are_tuned_with_early_stopping(ratings: Path, tmp_path: Path) -> None:
-    flags = ("--ranks", "2,4", "--regularization", "0.01", "--alpha0", "0.3", "--iterations", "4")
+    flags = ("--ranks", "2,4", "--shrinkage", "0.4", "--alpha0", "0.3", "--iterations", "4")
     document = asked("tune", ratings, "--task", "ranking", *flags, "--plot", tmp_path / "plot.png")
     assert document["protocol"]["metric"] == "ndcg@10"
     assert {tuple(trial["curve"]) for trial in document["trials"]} == {("2", "4")}
@@ -189,10 +189,10 @@ def test_wrong_usage_ends_with_two(ratings: Path, arguments: tuple[str, ...]) ->
             {"damping": [1.0, 2.0], "biases": True},
             {"damping": [1.0, 2.0], "iterations": [15], "biases": [True]},
         ),
-        ("ranking", {"nu": [0.5]}, {"nu": [0.5], "iterations": [16]}),
+        ("ranking", {"activity": [0.5]}, {"activity": [0.5], "iterations": [10]}),
         ("tutorial", {"rank": [8]}, SPACES["tutorial"] | {"rank": [8]}),
     ],
 )
 def test_flags_name_what_is_tried(defaults: str, flags: dict[str, Any], space: dict[str, Any]) -> None:
-    names = ("rank", "regularization", "damping", "iterations", "biases", "alpha0", "nu")
+    names = ("rank", "regularization", "damping", "iterations", "biases", "alpha0", "shrinkage", "activity")
     assert chosen_space(defaults, dict.fromkeys(names) | flags) == space

@@ -28,9 +28,10 @@ STARS = {
 
 PICKS = {
     "rank": "Length of the ranking model's factors.",
-    "regularization": "Weight of the ranking model's squared factors.",
-    "alpha0": "Weight of a film that a person did not rate.",
-    "nu": "How much more frequent rows are regularized.",
+    "regularization": "Weight of the ranking model's squared factors; found from the ratings by default.",
+    "shrinkage": "What that weight is, in units of the ratings' noise.",
+    "alpha0": "Weight of a film that a person did not like.",
+    "activity": "How much more such films weigh for people who like many.",
     "iterations": "How often the ranking model solves both sides.",
 }
 """Parameters of `matinee.ImplicitALS` that are flags, with `--picks-` before them."""
@@ -42,7 +43,8 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for name, text in reversed(texts.items()):
             flag, default = prefix + name.replace("_", "-"), getattr(model, name)
             declared = f"--{flag}/--no-{flag}" if isinstance(default, bool) else f"--{flag}"
-            command = click.option(declared, default=default, show_default=True, help=text)(command)
+            kind = float if default is None else None  # click reads a kind off any other default
+            command = click.option(declared, type=kind, default=default, show_default=True, help=text)(command)
     return command
 
 

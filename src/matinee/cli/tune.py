@@ -26,10 +26,10 @@ SPACES: dict[str, dict[str, list[Any]]] = {
     },
     "ranking": {
         "rank": [64, 128],
-        "regularization": [0.003, 0.01, 0.03],
-        "alpha0": [0.1, 0.3, 1.0],
-        "nu": [1.0],
-        "iterations": [16],
+        "shrinkage": [0.27, 0.36, 0.45],
+        "alpha0": [0.08, 0.16, 0.32],
+        "activity": [0.5, 0.75],
+        "iterations": [10],
     },
     "tutorial": {"rank": [4, 8, 12], "regularization": [0.1], "iterations": [10], "biases": [False]},
 }
@@ -65,11 +65,12 @@ def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[fl
 @data_argument
 @click.option("--task", type=click.Choice(["stars", "ranking"]), default="stars", show_default=True, help="What for.")
 @click.option("--ranks", "rank", callback=listed(int), help="Lengths of the factors, as in 4,8,12.")
-@click.option("--regularization", callback=listed(float), help="Weights of the squared factors, as in 0.05,0.1.")
+@click.option("--regularization", callback=listed(float), help="Stars: weights of the squared factors, as in 0.05,0.1.")
 @click.option("--damping", callback=listed(float), help="Stars: weights of the squared factors of any row.")
 @click.option("--iterations", callback=listed(int), help="How often both sides are solved.")
-@click.option("--alpha0", callback=listed(float), help="Ranking: weights of the pairs that nobody rated.")
-@click.option("--nu", callback=listed(float), help="Ranking: how much more frequent rows are regularized.")
+@click.option("--shrinkage", callback=listed(float), help="Ranking: regularizations in units of the ratings' noise.")
+@click.option("--alpha0", callback=listed(float), help="Ranking: weights of a film that a person did not like.")
+@click.option("--activity", callback=listed(float), help="Ranking: how much more for people who like many.")
 @click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
 @click.option("--tutorial", is_flag=True, help="The tutorial's setting: ranks 4,8,12, 0.1, 10 iterations, no biases.")
 @click.option("--split", default="6:2:2", show_default=True, callback=fractions, help="Training:validation:test.")

@@ -92,7 +92,7 @@ class ALS:
         tell = progress or (lambda _: None)
         warm(lambda: tell(Progress(0, self.iterations, math.nan, COMPILING)))
         mean = ratings.mean if self.biases else 0.0
-        layout = _Layout.of(ratings.by_user)
+        layout = Layout.of(ratings.by_user)
         users = _Side(aligned_zeros(len(layout.user_order), padded_rank(self.rank)), mean)
         items = _Side(aligned_zeros(len(layout.item_order), padded_rank(self.rank)), mean)
         users.factors[:, : self.rank] = self._first_factors(len(layout.user_order))[layout.user_order]
@@ -144,7 +144,7 @@ class _Side:
 
 
 @dataclass(frozen=True, eq=False)
-class _Layout:
+class Layout:
     """Ratings with both sides renumbered by popularity: the factors needed most often share the nearest cache."""
 
     by_user: Csr
@@ -153,7 +153,7 @@ class _Layout:
     item_order: Int64
 
     @classmethod
-    def of(cls, by_user: Csr) -> _Layout:
+    def of(cls, by_user: Csr) -> Layout:
         user_order = np.argsort(-by_user.counts, kind="stable")
         item_order = np.argsort(-np.bincount(by_user.indices, minlength=by_user.n_columns), kind="stable")
         item_rank = np.empty(len(item_order), np.int32)

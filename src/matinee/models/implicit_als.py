@@ -1,63 +1,96 @@
 """Implicit feedback factored by alternating least squares: the model that orders lists.
 
-It answers "what should I watch?", not "how many stars would I give it?": what people chose to watch and liked pulls,
-everything that they did not watch pushes back a little.
+It answers "what should I watch?", not "how many stars would I give it?": what a person liked pulls, everything that
+they did not like pushes back a little.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
-from matinee.data.ratings import Csr, Float32, Int32, Int64, Ratings
-from matinee.errors import ParameterError
-from matinee.models.factors import FactorModel, PersonSystem
+from matinee.data.ratings import Csr, Float32, Ids, Int32, Ratings
+from matinee.errors import ParameterError, UnknownMovieError
+from matinee.models.als import Layout
+from matinee.models.factors import FactorModel, Id, PersonSystem
+from matinee.models.kernels import gramian, warm
+from matinee.models.likes import Side, first_factors, in_own_basis, liked_part, noise_level
+from matinee.models.progress import COMPILING
 
 Float64 = npt.NDArray[np.float64]
-GRAM_BLOCK = 4096
-"""Factor rows whose outer products are summed before the sums are added up, in this order."""
+FEW_RATINGS = 10.0
+"""A film with so many ratings is thought half as similar to others as its factors say."""
 
 
 @dataclass(frozen=True)
 class ImplicitProgress:
-    """One finished iteration: its number (from 1), how many there will be, and the training objective so far."""
+    """One finished iteration, or (iteration 0) a message about what keeps the fit busy before the first.
+
+    Attributes
+    ----------
+    iteration
+        From 1; 0 before the first.
+    iterations
+        How many there will be.
+    loss
+        Training objective so far; NaN before the first iteration.
+    message
+        What is going on, empty for an ordinary iteration.
+    """
 
     iteration: int
     iterations: int
     loss: float
+    message: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImplicitALS:
-    """Weighted matrix factorization of likes (Hu, Koren, Volinsky 2008) with a weight for what was not watched and
-    regularization by frequency (Rendle, Krichene, Zhang, Koren 2021, "Revisiting the Performance of iALS on Item
-    Recommendation Benchmarks").
+    """Weighted matrix factorization of likes (Hu, Koren, Volinsky 2008) with regularization by frequency (Rendle,
+    Krichene, Zhang, Koren 2021, "Revisiting the Performance of iALS on Item Recommendation Benchmarks", section 3).
 
-    With ``objective="ials"`` this is minimised over all users' factors x and items' factors y:
+    Over all users u with factors x_u and all items i with y_i it minimises, with ``objective="ials"``,
 
-        sum over liked pairs of w (x.y - 1)^2  +  alpha0 * sum over all pairs of (x.y)^2
-        + regularization * (sum_u (n_u + alpha0 * n_items)^nu |x_u|^2 + sum_i (n_i + alpha0 * n_users)^nu |y_i|^2)
+        sum over likes of w (x_u.y_i - 1)^2  +  sum over all pairs of a_u (x_u.y_i)^2
+        + regularization * (sum_u m_u^nu |x_u|^2 + sum_i m_i^nu |y_i|^2)
 
-    where w = max(stars - neutral, 0) and n counts the pairs with w > 0. ``objective="spark"`` is the one of Spark's
-    ``implicitPrefs``, in which `alpha0`, `nu` and `neutral` have no part.
+    A rating is a like if it is above `neutral`; its weight w rises from 0 there to 1 at the top of the scale, lower
+    ratings say nothing. a_u is ``alpha0 * (n_u / typical_likes) ** activity`` for somebody with n_u likes: who has
+    seen much has also passed over much. m is the total weight of a row, ``sum w + sum a``.
+
+    ``objective="spark"`` is the one of Spark's ``implicitPrefs``: every rating is a like of confidence
+    ``1 + alpha * stars``, every other pair a dislike of confidence 1, and the weight of a row's squared factors is
+    `regularization` times its number of ratings.
+
+    Every row is solved exactly, users last, so that folding in a user's own ratings gives that user's factors. The
+    result depends on the seed and the ratings, not on the number of threads.
 
     Parameters
     ----------
     rank
         Length of the factors.
     regularization
-        Weight of the squared factors.
+        Weight of the squared factors; None for `shrinkage` times the noise level of the ratings
+        (`matinee.models.likes.noise_level`), or Spark's 0.1.
+    shrinkage
+        What `regularization` is made of where it is None.
     alpha0
-        Weight of a pair that nobody liked, against 1 for one star above `neutral`.
+        Weight of a pair that is no like, for somebody with a typical number of likes; a five-star rating weighs 1.
+    activity
+        How much more such a pair weighs for somebody with more likes: 0 not at all, 1 in proportion.
     nu
-        How much more frequent rows are regularized: 0 not at all, 1 in proportion.
+        How much more rows of more weight are regularized: 0 not at all, 1 in proportion.
     neutral
-        Ratings of so many stars or fewer say nothing; None for the middle of the scale, rounded down to half a star.
+        Ratings of so many stars or fewer say nothing; None for half of the highest (2.5 of 5).
+    typical_likes
+        What a person's number of likes is compared with; None for the mean of the ratings.
     iterations
         How often both sides are solved.
     seed
@@ -65,7 +98,9 @@ class ImplicitALS:
     objective
         "ials" or "spark".
     alpha
-        Spark's confidence per star; only with ``objective="spark"``.
+        Confidence per star of Spark's objective.
+    threads
+        None for all processors.
 
     Raises
     ------
@@ -74,141 +109,182 @@ class ImplicitALS:
     """
 
     rank: int = 128
-    regularization: float = 0.01
-    alpha0: float = 0.3
+    regularization: float | None = None
+    shrinkage: float = 0.36
+    alpha0: float = 0.16
+    activity: float = 0.75
     nu: float = 1.0
     neutral: float | None = None
+    typical_likes: float | None = None
     iterations: int = 10
     seed: int = 5
     objective: Literal["ials", "spark"] = "ials"
     alpha: float = 1.0
+    threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.rank < 1 or self.iterations < 1 or not self.regularization > 0:
-            raise ParameterError(f"{self}: rank and iterations must be at least 1, regularization above 0")
-        if not (self.alpha0 > 0 and self.alpha > 0 and 0 <= self.nu <= 1):
-            raise ParameterError(f"{self}: alpha0 and alpha must be above 0, nu between 0 and 1")
+        if self.rank < 1 or self.iterations < 1:
+            raise ParameterError(f"rank={self.rank}, iterations={self.iterations}: both must be at least 1")
+        for name in ("regularization", "shrinkage", "alpha0", "typical_likes", "alpha"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ParameterError(f"{name}={value}: give a number above 0")
+        for name in ("activity", "nu"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ParameterError(f"{name}={getattr(self, name)}: give a number from 0 to 1")
         if self.objective not in ("ials", "spark"):
             raise ParameterError(f"objective={self.objective!r}: 'ials' and 'spark' are allowed")
+        if self.threads is not None and self.threads < 1:
+            raise ParameterError(f"threads={self.threads}: give at least 1, or None for all processors")
 
     def fit(self, ratings: Ratings, *, progress: Callable[[ImplicitProgress], None] | None = None) -> ImplicitModel:
-        """Learn factors of all users and items of `ratings`; users are solved last, so that fold-in agrees."""
-        users, items = (self._side(rows, ratings.scale) for rows in (ratings.by_user, ratings.by_item))
-        rng = np.random.default_rng(self.seed)
-        y = rng.normal(scale=0.1 / np.sqrt(self.rank), size=(len(ratings.items), self.rank)).astype(np.float32)
-        x = self._solve(users, y)
-        for iteration in range(self.iterations):
-            y = self._solve(items, x)
-            x = self._solve(users, y)
-            if progress:
-                progress(ImplicitProgress(iteration + 1, self.iterations, loss(users, items, x, y)))
+        """Learn factors of all users and items of `ratings`.
+
+        Parameters
+        ----------
+        ratings
+            What to learn from.
+        progress
+            Called after every iteration, and once before the first if the kernels must be compiled.
+
+        Returns
+        -------
+        ImplicitModel
+            Its `params` hold what was None here. Users and items without a like have zeros as factors.
+
+        Raises
+        ------
+        ParameterError
+            If `neutral` is not below the top of the scale.
+        """
+        tell = progress or (lambda _: None)
+        warm(lambda: tell(ImplicitProgress(0, self.iterations, math.nan, COMPILING)))
+        likes = liked_part(ratings.by_user, self.weights(ratings.by_user.values, ratings.scale)[0] > 0)
+        params, layout = self._resolved(likes, ratings.scale), Layout.of(likes)
+        with threadpool_limits(1, user_api="blas"):  # its threads would change the last bits
+            x, y = params._alternate(layout, ratings.scale, tell)
+        user_factors, item_factors = (np.empty((len(side), self.rank), np.float32) for side in (x, y))
+        user_factors[layout.user_order], item_factors[layout.item_order] = x[:, : self.rank], y[:, : self.rank]
         return ImplicitModel(
-            users=ratings.users, items=ratings.items, user_factors=x, item_factors=y,
+            users=ratings.users, items=ratings.items, user_factors=user_factors, item_factors=item_factors,
             user_biases=np.zeros(len(x), np.float32), item_biases=np.zeros(len(y), np.float32), mean=0.0,
-            seen=ratings.by_user, scale=ratings.scale, params=self,
+            seen=ratings.by_user, scale=ratings.scale, params=params,
         )  # fmt: skip
 
     def weights(self, stars: Float32, scale: tuple[float, float]) -> tuple[Float32, Float32]:
-        """Turn stars into the weights w and targets t of the solver's equation; w = 0 marks a pair left out."""
+        """Turn stars into the weights w and targets t of the solver's equation; w = 0 marks a rating that says nothing.
+
+        Raises
+        ------
+        ParameterError
+            If `neutral` is not below the top of the scale.
+        """
         if self.objective == "spark":
-            w = np.abs(np.float32(self.alpha) * stars)
-            return w, np.where(stars > 0, 1 + w, 0).astype(np.float32)
-        neutral = np.floor(scale[0] + scale[1]) / 2 if self.neutral is None else self.neutral
-        w = np.maximum(stars - np.float32(neutral), 0)
+            w = np.float32(self.alpha) * np.asarray(stars, np.float32)
+            return w, np.float32(1) + w
+        neutral = scale[1] / 2 if self.neutral is None else self.neutral
+        if not neutral < scale[1]:
+            raise ParameterError(f"neutral={neutral:g}: give fewer stars than the highest rating, {scale[1]:g}")
+        w = np.maximum((np.asarray(stars, np.float32) - np.float32(neutral)) / np.float32(scale[1] - neutral), 0)
         return w, w
 
-    @property
-    def gram_weight(self) -> float:
-        """Weight of every pair, liked or not."""
-        return self.alpha0 if self.objective == "ials" else 1.0
-
-    def row_regularization(self, liked: npt.NDArray[np.int64] | float, others: int) -> Float64:
-        """Return what is added to the diagonal for rows with so many liked pairs, `others` being the other side."""
-        counts = np.asarray(liked, np.float64)
+    def pair_weights(self, likes: npt.ArrayLike) -> Float64:
+        """Return what every pair weighs for people with so many likes, `typical_likes` being known."""
+        counts = np.maximum(np.asarray(likes, np.float64), 1)
         if self.objective == "spark":
-            return self.regularization * counts
-        return np.asarray(self.regularization * (counts + self.alpha0 * others) ** self.nu)
+            return np.ones_like(counts)
+        return np.asarray(self.alpha0 * (counts / (self.typical_likes or 1.0)) ** self.activity)
 
-    def _side(self, rows: Csr, scale: tuple[float, float]) -> Side:
-        weights, targets = self.weights(rows.values, scale)
-        keep = weights > 0
-        indptr = np.concatenate([[0], np.cumsum(keep)])[rows.indptr].astype(np.int64)
-        regularization = self.row_regularization(np.diff(indptr), rows.n_columns)
-        return Side(indptr, rows.indices[keep], weights[keep], targets[keep], regularization)
+    def row_regularization(self, likes: npt.ArrayLike, mass: npt.ArrayLike) -> Float64:
+        """Return what is added to the diagonal for rows with so many likes and so much weight."""
+        weight = np.asarray(likes, np.float64) if self.objective == "spark" else np.asarray(mass, np.float64) ** self.nu
+        return np.asarray((1.0 if self.regularization is None else self.regularization) * weight)
 
-    def _solve(self, side: Side, factors: Float32) -> Float32:
-        """Solve every row exactly, in the basis in which what all rows share is diagonal.
+    def _resolved(self, likes: Csr, scale: tuple[float, float]) -> ImplicitALS:
+        """Replace what is None by what the likes say."""
+        if self.objective == "spark" or not likes.nnz:
+            return self if self.regularization else replace(self, regularization=0.1)
+        known = self if self.typical_likes else replace(self, typical_likes=likes.nnz / likes.n_rows)
+        if known.regularization is not None:
+            return known
+        user_rows, w = likes.row_of_entry(), known.weights(likes.values, scale)[0].astype(np.float64)
+        a = known.pair_weights(likes.counts)
+        user_mass = np.bincount(user_rows, w, likes.n_rows) + a * likes.n_columns
+        item_mass = np.bincount(likes.indices, w, likes.n_columns) + a.sum()
+        level = noise_level(w, user_rows, likes.indices, user_mass**self.nu, item_mass**self.nu)
+        return replace(known, regularization=self.shrinkage * level)
 
-        Whitened by that diagonal, a row with k entries z has A = I + Z^T Z, so that the smaller of a rank x rank and
-        a k x k system is enough.
-        """
-        values, basis = np.linalg.eigh(gramian(factors))
-        shared = np.float32(self.gram_weight) * np.maximum(values, 0)
-        rotated = factors @ basis
-        roots = np.sqrt(side.weights)
-        out = np.zeros((len(side.indptr) - 1, self.rank), np.float32)
-        for row in np.flatnonzero(np.diff(side.indptr)):
-            span = slice(side.indptr[row], side.indptr[row + 1])
-            scale = 1 / np.sqrt(shared + np.float32(side.regularization[row]))
-            z = rotated[side.indices[span]] * roots[span, None] * scale
-            t = side.targets[span] / roots[span]
-            if len(z) < self.rank:
-                out[row] = z.T @ np.linalg.solve(z @ z.T + np.eye(len(z), dtype=np.float32), t) * scale
-            else:
-                out[row] = np.linalg.solve(z.T @ z + np.eye(self.rank, dtype=np.float32), z.T @ t) * scale
-        return out @ basis.T
+    def _alternate(
+        self, layout: Layout, scale: tuple[float, float], tell: Callable[[ImplicitProgress], None]
+    ) -> tuple[Float32, Float32]:
+        """Solve both sides in turn; factors padded, in the layout's order, in one basis."""
+        a = self.pair_weights(layout.by_user.counts)
+        users = self._side(layout.by_user, scale, a, a * layout.by_user.n_columns)
+        ones = np.ones(layout.by_item.n_rows)
+        items = self._side(layout.by_item, scale, ones, ones * a.sum())
+        constant = -float(np.sum(users.targets / users.roots, dtype=np.float64)) if self.objective == "spark" else 0.0
+        x = first_factors(layout.user_order, self.rank, self.seed)
+        y = x
+        for iteration in range(self.iterations):
+            turned, shared = in_own_basis(x, users.gram_weights, self.rank, self.threads)
+            y, _ = items.solve(turned, shared, self.threads)
+            y, shared = in_own_basis(y, items.gram_weights, self.rank, self.threads)
+            x, shares = users.solve(y, shared, self.threads)
+            norms = np.einsum("ij,ij->i", y, y, dtype=np.float64)
+            loss = float(shares.sum() + constant + items.regularization @ norms)
+            tell(ImplicitProgress(iteration + 1, self.iterations, loss))
+        return x, y
 
-
-class Side(NamedTuple):
-    """One side's systems: the liked pairs compressed by row, with the numbers that the solver's equation wants."""
-
-    indptr: Int64  # (n_rows + 1,)
-    indices: Int32  # (nnz,), rows of the other side
-    weights: Float32  # (nnz,)
-    targets: Float32  # (nnz,)
-    regularization: Float64  # (n_rows,)
-
-
-def loss(users: Side, items: Side, x: Float32, y: Float32) -> float:
-    """Return the training objective, up to a constant, at factors of which `x` was solved last.
-
-    At its minimum a row's share of the objective is a constant less x.b, so one pass over the liked pairs is enough.
-    """
-    user_rows = np.repeat(np.arange(len(x)), np.diff(users.indptr))
-    xb = 0.0
-    for start in range(0, len(user_rows), 1 << 20):
-        span = slice(start, start + (1 << 20))
-        xb += float(users.targets[span] @ np.einsum("ij,ij->i", x[user_rows[span]], y[users.indices[span]]))
-    norms = np.einsum("ij,ij->i", y, y, dtype=np.float64)
-    return float(users.targets.sum(dtype=np.float64) - xb + items.regularization @ norms)
+    def _side(self, rows: Csr, scale: tuple[float, float], pair_weights: Float64, mass: Float64) -> Side:
+        w, t = self.weights(rows.values, scale)
+        roots = np.sqrt(w)
+        targets = roots if t is w else np.asarray(t / roots, np.float32)
+        total = np.bincount(rows.row_of_entry(), w, rows.n_rows) + mass
+        ridge = np.maximum(self.row_regularization(rows.counts, total), np.finfo(np.float32).tiny)
+        return Side(
+            rows.indptr, rows.indices, roots, targets, pair_weights.astype(np.float32), ridge.astype(np.float32)
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImplicitModel(FactorModel):
-    """What `ImplicitALS.fit` learned; `params` says how."""
+    """What `ImplicitALS.fit` learned; `params` says how, with what was None replaced by what the ratings said."""
 
     params: ImplicitALS
 
     @cached_property
     def gram(self) -> Float32:
-        """What every person's system shares, shape ``(rank, rank)``."""
-        return np.float32(self.params.gram_weight) * gramian(self.item_factors)
+        """Sum of the outer products of all items' factors, shape ``(rank, rank)``."""
+        return gramian(np.ascontiguousarray(self.item_factors, np.float32))
 
     def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
         """State one person's system: the training's user step; ratings that say nothing have no weight in it."""
         w, t = self.params.weights(stars, self.scale)
         counts = np.ones(len(stars), np.float32) if emphasis is None else emphasis
-        liked = float(counts[w > 0].sum())
+        likes, w, t = counts[w > 0].sum(), counts * w, counts * t
+        pair_weight = float(self.params.pair_weights(likes))
+        mass = float(w.sum()) + pair_weight * len(self.items)
         return PersonSystem(
-            factors=self.item_factors[item_rows], weights=counts * w, targets=counts * t, gram=self.gram,
-            regularization=float(self.params.row_regularization(liked, len(self.items))),
+            factors=self.item_factors[item_rows], weights=w, targets=t, gram=np.float32(pair_weight) * self.gram,
+            regularization=float(self.params.row_regularization(likes, mass)),
         )  # fmt: skip
 
+    def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
+        """Find the items whose factors point the same way, best first, the item itself left out.
 
-def gramian(factors: Float32) -> Float32:
-    """Sum the outer products of all rows, shape ``(rank, rank)``, in fixed blocks and a fixed order."""
-    total = np.zeros((factors.shape[1],) * 2, np.float64)
-    for start in range(0, len(factors), GRAM_BLOCK):
-        block = factors[start : start + GRAM_BLOCK]
-        total += block.T @ block
-    return total.astype(np.float32)
+        The score is the cosine times ``count / (count + 10)``, count being the found item's number of ratings: what
+        few people rated looks like anything that one of them liked.
+
+        Raises
+        ------
+        UnknownMovieError
+            If the model does not know the item.
+        """
+        row = int(self.items.rows([item_id])[0])
+        if row < 0:
+            raise UnknownMovieError(f"item {item_id!r} is not in the training set, so nothing is known to be similar")
+        cosines = self.item_factors @ self.item_factors[row] / (self._item_norms * self._item_norms[row])
+        allowed = np.ones(len(self.items), np.bool_)
+        allowed[row] = False
+        shrink = self.item_counts / (self.item_counts + FEW_RATINGS)
+        return self.ranked((cosines * shrink).astype(np.float32), n, allowed)

@@ -183,9 +183,9 @@ def warm(notify: Callable[[], None] | None = None) -> dict[str, Any]:
 def _load() -> None:
     with _lock:
         if not _compiled:
-            from matinee.models.kernels.rows import compiled
+            from matinee.models.kernels import rows, whitened
 
-            _compiled.append(compiled())
+            _compiled.append(rows.compiled() | whitened.compiled())
 
 
 def _scratch_floats(f: int) -> int:
