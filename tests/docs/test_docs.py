@@ -42,6 +42,8 @@ def test_every_block_prints_what_the_page_shows(name: str, tmp_path: Path, monke
         ("a\n...", "b\na", False),
         ("took ... s", "took 2.3 s", True),
         ("took ... s", "took s", False),
+        ('{"id":"...","n":1}', '{"id":"ab","n":1}', True),
+        ('{"id":"...","n":1}', '{"id":"ab","n":2}', False),
         ("[0,4.0]", "[0,4.5]", False),
         ("a", "a\nb", False),
         ("a", "", False),
