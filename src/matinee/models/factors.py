@@ -165,6 +165,11 @@ class FactorModel(ABC):
         """Size of the largest item bias."""
         return float(np.abs(self.item_biases).max(initial=0))
 
+    def rounding(self, norms: npt.NDArray[Any], constants: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Bound what float32 products may be off, for people with factors so long and so much added to every score."""
+        size = norms * self.largest_norm + self.largest_bias + np.abs(constants)
+        return np.asarray(np.finfo(np.float32).eps * (self.rank + 4) * size, np.float64)
+
     def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
         """Find the items whose factors point the same way (cosine), best first, the item itself left out.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from matinee.data.ratings import Float32, Ids, Int32, Vocabulary, as_ids
+from matinee.data.ratings import Bools, Float32, Ids, Int32, Int64, Vocabulary, as_ids
 from matinee.errors import ParameterError
 from matinee.models.topk import best_first, exact_scores, shortlist
 
@@ -155,9 +155,18 @@ class Person:
     @property
     def rounding(self) -> float:
         """A bound of the difference between `scores` and `exact_scores` of any item."""
-        model = self.model
-        size = float(np.linalg.norm(self.factors)) * model.largest_norm + model.largest_bias
-        return float(np.finfo(np.float32).eps) * (model.rank + 4) * (size + abs(self.bias + model.mean))
+        norms, constants = np.array([np.linalg.norm(self.factors)]), np.array([self.bias + self.model.mean])
+        return float(self.model.rounding(norms, constants)[0])
+
+    def best(self, n: int, allowed: Bools | None = None, *, include_seen: bool = False) -> tuple[Int64, Float64]:
+        """Return the rows and exact scores of the `n` best allowed items, best first, ties by row."""
+        if not include_seen:
+            allowed = np.ones(len(self.model.items), np.bool_) if allowed is None else allowed.copy()
+            allowed[self.item_rows] = False
+        rows = shortlist(self.scores(), n, allowed, self.rounding)
+        scores = self.exact_scores(rows)
+        order = best_first(rows, scores)[:n]
+        return rows[order], scores[order]
 
     def predict(self, item_ids: npt.ArrayLike) -> Float32 | float:
         """Score items by id, clipped to the scale; an unknown item gets the mean and the person's bias."""
@@ -212,12 +221,8 @@ class Person:
             chosen[known_rows(model.items, only)] = True
             allowed &= chosen
         allowed[known_rows(model.items, exclude)] = False
-        if not include_seen:
-            allowed[self.item_rows] = False
-        rows = shortlist(self.scores(), n, allowed, self.rounding)
-        scores = self.exact_scores(rows)
-        order = best_first(rows, scores)[:n]
-        return model.items.ids[rows[order]], scores[order].astype(np.float32)
+        rows, scores = self.best(n, allowed, include_seen=include_seen)
+        return model.items.ids[rows], scores.astype(np.float32)
 
 
 def known_rows(items: Vocabulary, ids: Iterable[Id]) -> Int32:
