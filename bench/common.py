@@ -20,6 +20,7 @@ import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(__file__).parent / "data"
+MATINEE = str(Path(sys.executable).with_name("matinee"))
 PEERS = ("numpy", "scipy", "numba", "polars", "cmfrec", "implicit", "irspack", "myfm", "scikit-surprise", "pyspark")
 
 

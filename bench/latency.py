@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.common import Check, report
+from bench.common import MATINEE, Check, report
 from bench.synthetic_data import shaped
 from matinee import ALS
 
@@ -28,7 +28,7 @@ def run(*, quick: bool = False) -> list[Check]:
         times.append(time.perf_counter() - start)
     raw: dict[str, Any] = {"fold_in_ms": {"median": statistics.median(times) * 1e3, "max": max(times) * 1e3}}
     imports = _median_process([sys.executable, "-c", "import matinee"])
-    shows_help = _median_process([sys.executable, "-m", "matinee.cli", "--help"])
+    shows_help = _median_process([MATINEE, "--help"])
     bare = _median_process([sys.executable, "-c", "pass"])
     raw["seconds"] = {"import matinee": imports, "matinee --help": shows_help, "python -c pass": bare}
     checks = [

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.common import DATA, Check, report
+from bench.common import DATA, MATINEE, Check, report
 from bench.synthetic_data import shaped
 
 MEASURE = """
@@ -65,7 +65,7 @@ def _csv(divide: int) -> Path:
 def _train_memory(path: Path) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as home:
         train = ["train", str(path), "--rank", "64", "--iterations", "2", "--home", home]
-        command = [sys.executable, "-m", "matinee.cli", *train]
+        command = [MATINEE, *train]
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
