@@ -13,8 +13,9 @@ from matinee.data.dataset import Dataset
 from matinee.data.parquet import read_parquet
 from matinee.data.ratings import STAR_SCALE, Ratings
 from matinee.data.releases import RELEASES, Release, claimed
+from matinee.data.rows import Layout
 from matinee.data.sources import Folder, Source, Zip
-from matinee.data.tables import Layout, RatingColumns, read_ratings_csv, read_rows, read_table
+from matinee.data.tables import RatingColumns, read_ratings_csv, read_rows, read_table
 from matinee.errors import DataError
 
 if TYPE_CHECKING:

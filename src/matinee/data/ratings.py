@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from matinee.data.ordering import counted, counting_order, is_sorted, looked_up, newest_last, same_as_next, slices
 from matinee.errors import DataError, ParameterError
 
 Ids: TypeAlias = "npt.NDArray[Any]"  # int64 or str
@@ -49,24 +49,6 @@ def _narrow_ids(values: npt.ArrayLike, what: str = "ids") -> Ids:
     return as_ids(values, what)
 
 
-def _slices(n: int, step: int = 1 << 20) -> Iterator[slice]:
-    """Cut ``range(n)`` into pieces whose temporaries stay in the cache."""
-    return (slice(start, min(start + step, n)) for start in range(0, n, step))
-
-
-def _looked_up(table: Int32, ids: Ids) -> Int32:
-    """Take ``table[id]`` for every id, -1 where it lies outside of the table."""
-    rows = np.empty(len(ids), np.int32)
-    for part in _slices(len(ids)):
-        wanted = ids[part]
-        if len(wanted) and wanted.min() >= 0 and wanted.max() < len(table):
-            rows[part] = table[wanted]
-        else:
-            inside = (wanted >= 0) & (wanted < len(table))
-            rows[part] = np.where(inside, table[np.where(inside, wanted, 0)], -1)
-    return rows
-
-
 class Vocabulary:
     """The ids of one side, sorted; an id's place is its row in every factor matrix.
 
@@ -87,7 +69,7 @@ class Vocabulary:
         raw = _narrow_ids(ids)
         if raw.dtype.kind == "i" and raw.size and raw.min() >= 0 and raw.max() < TABLE_LIMIT:
             present = np.zeros(int(raw.max()) + 1, np.bool_)
-            for part in _slices(len(raw)):
+            for part in slices(len(raw)):
                 present[raw[part]] = True
             return cls(np.flatnonzero(present))
         return cls(np.unique(raw))
@@ -122,7 +104,7 @@ class Vocabulary:
         if wanted.dtype.kind != self.ids.dtype.kind or not len(self):
             return np.full(len(wanted), -1, np.int32)
         if self._table is not None:
-            return _looked_up(self._table, wanted)
+            return looked_up(self._table, wanted)
         rows = np.minimum(np.searchsorted(self.ids, wanted), len(self) - 1)
         return np.where(self.ids[rows] == wanted, rows, -1).astype(np.int32)
 
@@ -281,18 +263,18 @@ class Ratings:
             Lowest and highest rating allowed.
         """
         duplicates = 0
-        if not _sorted(user_rows, item_rows):
-            order = _order(item_rows, len(items))
-            order = order[_order(user_rows[order], len(users))]
+        if not is_sorted(user_rows, item_rows):
+            order = counting_order(item_rows, len(items))
+            order = order[counting_order(user_rows[order], len(users))]
             user_rows, item_rows = user_rows[order], item_rows[order]
-            again = _same_as_next(user_rows, item_rows)
+            again = same_as_next(user_rows, item_rows)
             duplicates = int(np.count_nonzero(again))
             if duplicates:
-                order = _newest_last(order, again, times)[~again]
+                order = newest_last(order, again, times)[~again]
                 user_rows, item_rows = user_rows[~again], item_rows[~again]
             stars, times = stars[order], None if times is None else times[order]
         indptr = np.zeros(len(users) + 1, np.int64)
-        np.cumsum(_counted(user_rows, len(users)), out=indptr[1:])
+        np.cumsum(counted(user_rows, len(users)), out=indptr[1:])
         return cls(users, items, Csr(indptr, item_rows, stars, len(items)), times, scale, duplicates)
 
     def __len__(self) -> int:
@@ -334,13 +316,13 @@ class Ratings:
     @cached_property
     def item_counts(self) -> Int64:
         """How many people rated each item, shape ``(n_items,)``."""
-        return _counted(self.item_rows, len(self.items))
+        return counted(self.item_rows, len(self.items))
 
     @cached_property
     def item_means(self) -> Float32:
         """Mean stars of each item, shape ``(n_items,)``."""
         sums = np.zeros(len(self.items))
-        for part in _slices(len(self)):
+        for part in slices(len(self)):
             sums += np.bincount(self.item_rows[part], weights=self.stars[part], minlength=len(self.items))
         return (sums / self.item_counts).astype(np.float32)
 
@@ -364,60 +346,17 @@ class Ratings:
         if not keep.any():
             raise DataError("this selection leaves no rating at all: at least one is needed")
         row_of_entry, item_rows = self.user_rows[keep], self.item_rows[keep]
-        user_counts, item_counts = _counted(row_of_entry, len(self.users)), _counted(item_rows, len(self.items))
+        user_counts, item_counts = counted(row_of_entry, len(self.users)), counted(item_rows, len(self.items))
         indptr = np.concatenate([[0], np.cumsum(user_counts[user_counts > 0])]).astype(np.int64)
         new_item = (np.cumsum(item_counts > 0) - 1).astype(np.int32)
         items = Vocabulary(self.items.ids[item_counts > 0])
         return Ratings(
             Vocabulary(self.users.ids[user_counts > 0]),
             items,
-            Csr(indptr, _looked_up(new_item, item_rows), self.stars[keep], len(items)),
+            Csr(indptr, looked_up(new_item, item_rows), self.stars[keep], len(items)),
             None if self.timestamps is None else self.timestamps[keep],
             self.scale,
         )
-
-
-def _sorted(user_rows: Int32, item_rows: Int32) -> bool:
-    """Say whether pairs increase strictly, by user, then item."""
-    for part in _slices(len(user_rows) - 1):
-        after = slice(part.start + 1, part.stop + 1)
-        users, next_users, items, next_items = user_rows[part], user_rows[after], item_rows[part], item_rows[after]
-        if not bool(((next_users > users) | ((next_users == users) & (next_items > items))).all()):
-            return False
-    return True
-
-
-def _order(keys: Int32, n_keys: int) -> Int32:
-    """Return the stable order that sorts small keys, by counting: SciPy's transposition of one entry per row."""
-    from scipy.sparse import csr_matrix
-
-    n = len(keys)
-    entries = csr_matrix((np.ones(n, np.int8), keys, np.arange(n + 1, dtype=np.int32)), shape=(n, n_keys), copy=False)
-    return np.asarray(entries.tocsc().indices, np.int32)
-
-
-def _same_as_next(user_rows: Int32, item_rows: Int32) -> Bools:
-    """Mark sorted pairs that are followed by the same pair."""
-    return np.append((user_rows[1:] == user_rows[:-1]) & (item_rows[1:] == item_rows[:-1]), False)
-
-
-def _newest_last(order: Int32, again: Bools, times: Int64 | None) -> Int32:
-    """Within each run of equal pairs, move the newest to the end, the later one on a tie."""
-    if times is None:
-        return order
-    in_run = again | np.append(False, again[:-1])
-    entries = order[in_run]
-    run = np.cumsum(~np.append(False, again[:-1])[in_run])
-    order[in_run] = entries[np.lexsort((times[entries], run))]
-    return order
-
-
-def _counted(rows: Int32, n: int) -> Int64:
-    """Count every row, without widening all of them at once."""
-    counts = np.zeros(n, np.int64)
-    for part in _slices(len(rows)):
-        counts += np.bincount(rows[part], minlength=n)
-    return counts
 
 
 def check_stars(stars: Float32, scale: tuple[float, float]) -> None:

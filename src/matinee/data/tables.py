@@ -8,11 +8,9 @@ rows out. Memory: 20 bytes a rating, and for a stream four blocks of `BLOCK_BYTE
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal, TypeAlias
@@ -20,16 +18,14 @@ from typing import IO, Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from matinee.data.columns import ColumnNames, Places, places
+from matinee.data.columns import ColumnNames, places
 from matinee.data.ratings import STAR_SCALE, Float32, Int64, Ratings, Vocabulary
+from matinee.data.rows import INTEGER, NUMBER, Layout, parse_row
 from matinee.data.sources import damage_named, open_file
 from matinee.errors import BadRowError, DataError
 
 BLOCK_BYTES = 16 << 20
 """A stream is read in blocks of this size; no line may be longer."""
-INTEGER = re.compile(r"[+-]?\d{1,18}$")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
-
 Column: TypeAlias = Any  # int32, int64 or, for strings, object
 
 
@@ -62,21 +58,6 @@ class RatingColumns:
             (users, user_rows), (items, item_rows) = pool.map(_rows, ids)
         del ids
         return Ratings.from_rows(users, items, user_rows, item_rows, self.stars, self.times, scale=scale)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """How the rows of a file are written and what is allowed in them."""
-
-    label: str
-    places: Places
-    separator: str = ","
-    first_line: int = 2
-    strings: tuple[bool, bool] = (False, False)  # are user and item ids strings?
-    time: Literal["integer", "number", "date"] = "integer"
-    scale: tuple[float, float] = STAR_SCALE
-    skip_bad_rows: bool = False
-    double_colon: bool = False
 
 
 def read_ratings_csv(
@@ -286,7 +267,7 @@ def _parse_carefully(data: bytes, layout: Layout, line: int) -> RatingColumns:
         if not text.strip():
             continue
         try:
-            rows.append(_row(text.rstrip("\r"), layout))
+            rows.append(parse_row(text.rstrip("\r"), layout))
         except ValueError as problem:
             if not layout.skip_bad_rows:
                 raise BadRowError(layout.label, line + offset, str(problem)) from None
@@ -298,45 +279,6 @@ def _parse_carefully(data: bytes, layout: Layout, line: int) -> RatingColumns:
     ]
     seconds = None if layout.places.time is None else np.array(times, np.int64)
     return RatingColumns(ids[0], ids[1], np.array(stars, np.float32), seconds, skipped)
-
-
-def _row(text: str, layout: Layout) -> tuple[int | str, int | str, float, int]:
-    where, fields = layout.places, next(csv.reader([text], delimiter=layout.separator))
-    if len(fields) != where.width:
-        raise ValueError(f"{len(fields)} fields; {where.width} are needed")
-    user = _id(fields[where.user], "user", layout.strings[0])
-    item = _id(fields[where.item], "movie", layout.strings[1])
-    time = 0 if where.time is None else _seconds(fields[where.time], layout.time)
-    return user, item, _stars(fields[where.rating], layout.scale), time
-
-
-def _id(text: str, what: str, string: bool) -> int | str:
-    if not text:
-        raise ValueError(f"the {what} id is empty")
-    if string:
-        return text
-    if not INTEGER.match(text.strip()):
-        raise ValueError(f"the {what} id is {text!r}; an integer is needed, as in the rows before (or string_ids)")
-    return int(text)
-
-
-def _stars(text: str, scale: tuple[float, float]) -> float:
-    low, high = scale
-    if not NUMBER.match(text.strip()) or not low <= np.float32(text) <= high:
-        raise ValueError(f"the rating is {text!r}; {low:g} to {high:g} stars are allowed")
-    return float(text)
-
-
-def _seconds(text: str, kind: str) -> int:
-    if kind == "date":
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"the time is {text!r}; a date such as 2015-03-28 17:05:00 is needed") from None
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    if not (INTEGER if kind == "integer" else NUMBER).match(text.strip()):
-        raise ValueError(f"the time is {text!r}; seconds since 1970 are needed")
-    return int(float(text)) if kind == "number" else int(text)
 
 
 def _rows(ids: Column) -> tuple[Vocabulary, npt.NDArray[np.int32]]:
