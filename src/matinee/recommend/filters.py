@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,17 @@ class Filters:
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             raise ParameterError(f"year_from={self.year_from} is after year_to={self.year_to}: swap them")
 
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Filters:
+        """Make filters from options by name.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such filter.
+        """
+        return cls(**checked(options, cls))
+
     def removing(self, catalogue: Catalogue, seen: Iterable[Id]) -> dict[str, Bools]:
         """Return, by the name of every filter that is set, which films it removes, shapes ``(n_movies,)``.
 
@@ -93,6 +105,20 @@ class Filters:
         if not self.include_seen:
             masks["include_seen"] = _among(catalogue.known_rows(seen), catalogue)
         return masks
+
+
+def checked(options: Mapping[str, Any], *kinds: Any) -> Mapping[str, Any]:
+    """Return `options` if each is a field of one of these dataclasses.
+
+    Raises
+    ------
+    ParameterError
+        Naming those that are not, and what there is.
+    """
+    allowed = {field.name for kind in kinds for field in fields(kind)} - {"ratings"}
+    if unknown := sorted(options.keys() - allowed):
+        raise ParameterError(f"{', '.join(unknown)}: no such option; there are: {', '.join(sorted(allowed))}")
+    return options
 
 
 def _genres(wanted: tuple[str, ...], catalogue: Catalogue) -> list[Bools]:

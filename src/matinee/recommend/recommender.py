@@ -15,7 +15,7 @@ from matinee.models.artifact import Artifact
 from matinee.models.factors import FactorModel, Id, Person, RatingModel
 from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
-from matinee.recommend.filters import Filters, advise, left
+from matinee.recommend.filters import Filters, advise, checked, left
 from matinee.recommend.rerank import POOL, Dials, RankBy, diversify, popularity_boost
 from matinee.recommend.results import Explanation, Prediction, Recommendation, Recommendations, Similar
 from matinee.recommend.scoring import Float64, Rows, Scorer
@@ -124,14 +124,13 @@ class Recommender:
         )
 
     def _sort_out(self, ratings: Mapping[Any, float], options: Mapping[str, Any]) -> tuple[Filters, Dials, Taste]:
-        names = {kind: {field.name for field in fields(kind)} - {"ratings"} for kind in (Filters, Dials, Taste)}
-        unknown = options.keys() - set().union(*names.values())
-        if unknown:
-            allowed = ", ".join(sorted(set().union(*names.values())))
-            raise ParameterError(f"{', '.join(sorted(unknown))}: no such option; there are: {allowed}")
+        checked(options, Filters, Dials, Taste)
+        if options.get("user_id") is not None:
+            options = {**options, "user_id": self._native(options["user_id"])}
 
         def pick(kind: type[_Options], **more: Any) -> _Options:
-            return kind(**more, **{name: value for name, value in options.items() if name in names[kind]})
+            names = {field.name for field in fields(kind)}
+            return kind(**more, **{name: value for name, value in options.items() if name in names})
 
         return pick(Filters), pick(Dials), pick(Taste, ratings=ratings)
 
@@ -150,7 +149,7 @@ class Recommender:
     def order(self, taste: Taste, dials: Dials, allowed: Bools, n: int) -> Ordered:
         """Order the `n` best allowed films for a person."""
         scorer = self.scorer(dials.rank_by)
-        person = scorer.place(taste.seeds, taste.emphasis)
+        person = scorer.place(taste)
         boost = self._boost(scorer, person, dials, allowed)
         if not dials.diversity:
             return Ordered(scorer, person, *scorer.best(person, n, allowed, boost), allowed)
@@ -195,7 +194,7 @@ class Recommender:
     def _show(self, ordered: Ordered, taste: Taste, offset: int, most: int) -> tuple[Recommendation, ...]:
         rows, scores = ordered.rows[offset:], ordered.scores[offset:]
         same = ordered.scorer is self._stars
-        raters = ordered.person if same else self._stars.place(taste.seeds, taste.emphasis)
+        raters = ordered.person if same else self._stars.place(taste)
         stars, low, high = self._stars_of(raters, rows)
         why = reasons(ordered.scorer, self.catalogue, ordered.person, rows, scores, most) if most else None
         return tuple(
@@ -227,7 +226,7 @@ class Recommender:
         """
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
         taste = Taste(ratings=ratings, **options)
-        stars, low, high = self._stars_of(self._stars.place(taste.seeds, taste.emphasis), rows)
+        stars, low, high = self._stars_of(self._stars.place(taste), rows)
         return Prediction(
             movie.movie_id, movie.title, float(stars[0]), None if low is None else float(low[0]),
             None if high is None else float(high[0]), bool(self._stars.rated[rows[0]]), movie.ratings_count,
@@ -295,12 +294,16 @@ class Recommender:
         UnknownUserError
             If the data set has no such user.
         """
-        numbers = self.stars.users.ids.dtype.kind == "i"
-        wanted = int(user_id) if numbers and isinstance(user_id, str) and is_number(user_id) else user_id
+        wanted = self._native(user_id)
         if wanted not in self.stars.users:
             raise UnknownUserError(f"the data set has no user {user_id!r}; it has {len(self.stars.users)} users")
         items, stars = self.stars.seen.row(int(self.stars.users.rows([wanted])[0]))
         return dict(zip(self.stars.items.ids[items].tolist(), stars.tolist(), strict=True))
+
+    def _native(self, user_id: Id) -> Id:
+        """Turn a user id into the data set's kind: outside, ids are text."""
+        numbers = self.stars.users.ids.dtype.kind == "i"
+        return int(user_id) if numbers and isinstance(user_id, str) and is_number(user_id) else user_id
 
 
 def _facts(movie: Movie) -> dict[str, Any]:

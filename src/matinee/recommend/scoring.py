@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from matinee.data.ratings import Bools, Float32, Int32, Int64
 from matinee.errors import ParameterError
-from matinee.models.factors import FactorModel, Id, Person
+from matinee.models.factors import FactorModel, Person
 from matinee.models.topk import best_first, shortlist
 from matinee.recommend.catalogue import Catalogue
+from matinee.recommend.taste import Taste
 
 Float64 = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.integer]
@@ -51,15 +52,24 @@ class Scorer:
         self.item_of[self._movie_of] = np.arange(len(model.items), dtype=np.int32)
         self.rated: Bools = self.item_of >= 0
 
-    def place(self, seeds: Mapping[Id, float], emphasis: Mapping[Id, float] | None = None) -> Person:
-        """Fold a person in; one whose ratings say nothing is taken for the average person."""
+    def place(self, taste: Taste) -> Person:
+        """Fold a person in.
+
+        Someone whose ratings say nothing is taken for the average person; a user of the training set with the ratings
+        of the training has the vector from there, so that their list is the one that training gave them.
+        """
+        seeds = taste.seeds
         known = self._catalogue.known_rows(seeds) >= 0
         seeds = {movie_id: stars for (movie_id, stars), there in zip(seeds.items(), known, strict=True) if there}
-        person = self.model.fold_in(seeds, emphasis=emphasis)
+        person = self.model.fold_in(seeds, emphasis=taste.emphasis)
+        if taste.user_id is not None and taste.user_id in self.model.users and taste.emphasis is None:
+            trained = self.model.person(taste.user_id)
+            same = np.array_equal(trained.item_rows, person.item_rows) and np.array_equal(trained.stars, person.stars)
+            return replace(trained, system=person.system) if same else person
         if person.factors.any() or self.model.item_biases.any():
             return person
         average = self.model.user_factors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        return Person(self.model, person.item_rows, person.stars, average, 0.0, person.system)
+        return replace(person, factors=average)
 
     def scores(self, person: Person) -> Float32:
         """Score all films, shape ``(n_movies,)``; those that nobody rated get what the person gives on average."""
@@ -69,7 +79,7 @@ class Scorer:
 
     def fallback(self, person: Person) -> float:
         """Score a film of which nothing is known."""
-        return self.model.mean + person.bias
+        return self.model.fallback[0] + person.bias
 
     def exact(self, person: Person, rows: Rows) -> Float64:
         """Score some films in float64, the same bits always; see `matinee.models.topk`."""
@@ -83,7 +93,8 @@ class Scorer:
         items = self.item_of[rows]
         if person.system is None or person.system.says_nothing:
             return self.exact(person, rows)
-        return np.where(items >= 0, self.model.item_biases[items].astype(np.float64), 0.0) + self.model.mean
+        of_film = self.model.item_biases[items].astype(np.float64) + self.model.mean
+        return np.where(items >= 0, of_film, self.model.fallback[0])
 
     def contributions(self, person: Person, rows: Rows) -> Float64:
         """Return what each rating of the person adds to the films' scores, shape ``(len(rows), k)``."""

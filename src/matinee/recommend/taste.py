@@ -27,6 +27,9 @@ class Taste:
         Days: a rating counts half as much for every so many days before the person's newest one.
     seed_off
         Movies whose rating counts as seen but does not shape the list.
+    user_id
+        The user of the data set whose ratings these are, if they are: unless something was changed, the model knows
+        them already.
     what_if
         Ratings to change for this once, None to take one away.
 
@@ -41,6 +44,7 @@ class Taste:
     since: float | None = None
     half_life: float | None = None
     seed_off: tuple[Id, ...] = ()
+    user_id: Id | None = None
     what_if: Mapping[Id, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
