@@ -79,9 +79,9 @@ def load(
         return replace(_from_source(Folder(SAMPLE), how), name="sample", original=None)
     path = _located(source, home)
     if path.is_dir():
-        return _identified(_from_source(Folder(path), how), path)
+        return _identified(_from_source(Folder(path), how), Folder(path))
     if _is_zip(path):
-        return _identified(_from_source(Zip(path), how), path)
+        return _identified(_from_source(Zip(path), how), Zip(path))
     return _from_file(path, how)
 
 
@@ -218,12 +218,14 @@ _DIALECTS = {
 }
 
 
-def _identified(dataset: Dataset, path: Path) -> Dataset:
+def _identified(dataset: Dataset, source: Source) -> Dataset:
     """Say which release this is, by checksum, and whether it is the original."""
+    path = source.path
     known = _by_checksum(path) if path.is_file() else None
     if known is not None:
         return replace(dataset, name=known.name, original=True)
-    calls_itself = claimed(path.name)
+    names = [path.name, *(member.split("/")[-2] for member in source.members if "/" in member)]
+    calls_itself = next(filter(None, map(claimed, names)), None)
     if calls_itself is None or calls_itself.md5 is None:
         return dataset if calls_itself is None else replace(dataset, name=calls_itself.name)
     altered = path.is_file() or _counts_differ(dataset, calls_itself)

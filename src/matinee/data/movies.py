@@ -41,16 +41,19 @@ def decoded(data: bytes) -> str:
 def csv_lines(data: bytes, label: str, header: Sequence[str]) -> Lines:
     """Yield the rows of a csv file whose header begins with these names."""
     reader = csv.reader(io.StringIO(decoded(data), newline=""))
-    first = next(reader, [])
-    if [name.strip().lower() for name in first[: len(header)]] != [name.lower() for name in header]:
-        raise DataError(f"{label} has the header {','.join(first)[:200]!r}; {','.join(header)!r} is needed")
-    before = reader.line_num
-    for fields in reader:
-        if fields:
-            if len(fields) != len(first):
-                raise BadRowError(label, before + 1, f"{len(fields)} fields; {len(first)} are needed")
-            yield before + 1, fields
+    try:
+        first = next(reader, [])
+        if [name.strip().lower() for name in first[: len(header)]] != [name.lower() for name in header]:
+            raise DataError(f"{label} has the header {','.join(first)[:200]!r}; {','.join(header)!r} is needed")
         before = reader.line_num
+        for fields in reader:
+            if fields and len(fields) != len(first):
+                raise BadRowError(label, before + 1, f"{len(fields)} fields; {len(first)} are needed")
+            if fields:
+                yield before + 1, fields
+            before = reader.line_num
+    except csv.Error as error:
+        raise BadRowError(label, reader.line_num, str(error)) from error
 
 
 def split_lines(data: bytes, label: str, split: Callable[[str], list[str]], width: int) -> Lines:

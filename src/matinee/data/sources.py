@@ -153,14 +153,19 @@ class Gunzip(gzip.GzipFile):
     """A gz file as a stream that stops at a bomb."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self._label, self._packed = str(path), path.stat().st_size
+        self._label, self._file = str(path), path.open("rb")
+        super().__init__(fileobj=self._file)
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read, and compare what was unpacked so far with what is packed."""
+        """Read, and compare what was unpacked so far with what it was packed in."""
         data = super().read(size)
-        refuse_bomb(self._label, self.tell(), self._packed)
+        refuse_bomb(self._label, self.tell(), self._file.tell())
         return data
+
+    def close(self) -> None:
+        """Close the file as well."""
+        super().close()
+        self._file.close()
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -24,6 +24,8 @@ from matinee.data.rows import INTEGER, NUMBER, Layout, parse_row
 from matinee.data.sources import damage_named, open_file
 from matinee.errors import BadRowError, DataError
 
+FIRST_LINE_BYTES = 100_000
+"""The header and the first row may not be longer."""
 BLOCK_BYTES = 16 << 20
 """A stream is read in blocks of this size; no line may be longer."""
 Column: TypeAlias = Any  # int32, int64 or, for strings, object
@@ -108,11 +110,22 @@ def read_table(
     whole: Path | None = None,
 ) -> RatingColumns:
     """As `read_ratings_csv`, of a stream; `whole` is the plain file that it reads, if there is one."""
-    header, row = stream.readline(BLOCK_BYTES), stream.readline(BLOCK_BYTES)
+    header, row = (_first_line(stream, label) for _ in range(2))
     layout = sniff(header, row, names or ColumnNames(), label=label, string_ids=string_ids)
     layout = replace(layout, scale=scale, skip_bad_rows=skip_bad_rows)
     columns = None if whole is None else _parse_quickly(whole, layout, skip_lines=1)
     return columns or read_rows(stream, layout, row)
+
+
+def _first_line(stream: IO[bytes], label: str) -> bytes:
+    line = stream.readline(FIRST_LINE_BYTES)
+    if len(line) == FIRST_LINE_BYTES:
+        raise _endless(label, FIRST_LINE_BYTES)
+    return line
+
+
+def _endless(label: str, limit: int) -> DataError:
+    return DataError(f"{label} has a line of more than {limit:,} bytes: that is no table of ratings")
 
 
 def sniff(header: bytes, row: bytes, names: ColumnNames, *, label: str, string_ids: bool = False) -> Layout:
@@ -177,7 +190,7 @@ def _blocks(stream: IO[bytes], head: bytes, label: str) -> Iterator[bytes]:
         else:
             rest += data
         if len(rest) > BLOCK_BYTES:
-            raise DataError(f"{label} has a line of more than {BLOCK_BYTES:,} bytes: that is no table of ratings")
+            raise _endless(label, BLOCK_BYTES)
     if rest:
         yield rest
 
@@ -268,7 +281,7 @@ def _parse_carefully(data: bytes, layout: Layout, line: int) -> RatingColumns:
             continue
         try:
             rows.append(parse_row(text.rstrip("\r"), layout))
-        except ValueError as problem:
+        except (ValueError, csv.Error) as problem:
             if not layout.skip_bad_rows:
                 raise BadRowError(layout.label, line + offset, str(problem)) from None
             skipped += 1

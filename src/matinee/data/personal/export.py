@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+from matinee.data.personal.titles import main_title
 from matinee.errors import ParameterError
 
 FORMATS = ("csv", "json", "letterboxd")
@@ -63,9 +65,9 @@ def _letterboxd(rating: RatedMovie) -> dict[str, object]:
     return {
         "tmdbID": rating.tmdb_id,
         "imdbID": f"tt{rating.imdb_id}" if rating.imdb_id else None,
-        "Title": rating.name,
+        "Title": main_title(rating.name),
         "Year": rating.year,
-        "Rating10": int(rating.stars * 2),
+        "Rating10": min(max(1, math.floor(rating.stars * 2 + 0.5)), 10),
         "WatchedDate": _iso(rating.rated_at)[:10],
         "Rewatch": None,
         "Review": None,

@@ -37,7 +37,7 @@ class HistoryRow:
     title, year, original_title
         As written; year None where there is none.
     stars
-        0.5 to 5 in half steps, None for a film seen or wanted but not rated.
+        0.5 to 5 in half steps (our own export: any number above 0 up to 5), None for a film seen or wanted but not rated.
     rated_at
         Seconds since 1970, UTC; None where the file does not say.
     imdb_id, tmdb_id, movie_id
@@ -233,7 +233,7 @@ def _movielens(cells: Mapping[str, str]) -> HistoryRow:
 def _own(cells: Mapping[str, str]) -> HistoryRow:
     title, year = _title_and_year(cells["title"])
     return HistoryRow(
-        "", 0, title, year, "", _stars(cells["stars"], 5), _time(cells["rated_at"]), _imdb_id(cells["imdb_id"]),
+        "", 0, title, year, "", _stars(cells["stars"], 5, exact=True), _time(cells["rated_at"]), _imdb_id(cells["imdb_id"]),
         _number(cells["tmdb_id"]), _movie_id(cells["movie_id"]),
     )  # fmt: skip
 
@@ -304,14 +304,14 @@ def _trakt_entry(entry: Any) -> tuple[Parser, dict[str, str]]:
     return _trakt, cells | {"imdb_id": _text(ids.get("imdb")), "tmdb_id": _text(ids.get("tmdb"))}
 
 
-def _stars(text: str, highest: int) -> float:
+def _stars(text: str, highest: int, *, exact: bool = False) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0 < value <= highest:
         raise ValueError(f"has the rating {text!r}; a number above 0 up to {highest} is allowed")
-    return max(0.5, math.floor(value * 10 / highest + 0.5) / 2)
+    return value if exact else max(0.5, math.floor(value * 10 / highest + 0.5) / 2)
 
 
 def _year(text: str) -> int | None:
@@ -339,7 +339,7 @@ def _number(text: str) -> int | None:
 
 def _movie_id(text: str) -> int | str | None:
     number = _number(text)
-    return number if number is not None else text or None
+    return number if number is not None and str(number) == text else text or None
 
 
 def _is_movie(kind: str) -> bool:

@@ -78,7 +78,7 @@ class TitleIndex:
     def __init__(self, movies: pl.DataFrame) -> None:
         columns = ("movie_id", "name", "title", "year", "imdb_id", "tmdb_id", "ratings_count")
         self._films = [Film(*row) for row in movies.select(columns).iter_rows()]
-        self._by_movie = {film.movie_id: film for film in self._films}
+        self._by_movie = {str(film.movie_id): film for film in self._films}
         self._by_imdb = {film.imdb_id: film for film in self._films if film.imdb_id}
         self._by_tmdb = {film.tmdb_id: film for film in self._films if film.tmdb_id}
         self._main: dict[str, list[Film]] = defaultdict(list)
@@ -119,7 +119,7 @@ class TitleIndex:
         film = self._by_imdb.get(row.imdb_id or "") or self._by_tmdb.get(row.tmdb_id or -1)
         if film is not None or row.movie_id is None:
             return film
-        same_place = self._by_movie.get(row.movie_id)
+        same_place = self._by_movie.get(str(row.movie_id))
         if same_place is None or _contradicts(row, same_place):
             return None
         written = titles.key(titles.main_title(row.title))
