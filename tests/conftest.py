@@ -20,9 +20,7 @@ def shared_data() -> Path:
     """Folder with the official ml-latest-small.zip (MATINEE_TEST_DATA; by default beside the checkout)."""
     folder = Path(os.environ.get("MATINEE_TEST_DATA", ROOT.parent / "shared" / "data"))
     if not (folder / "ml-latest-small.zip").exists():
-        pytest.skip(
-            f"no ml-latest-small.zip in {folder}: put the zip there or set MATINEE_TEST_DATA"
-        )
+        pytest.skip(f"no ml-latest-small.zip in {folder}: put the zip there or set MATINEE_TEST_DATA")
     return folder
 
 
