@@ -40,7 +40,7 @@ def random_model(seed: int, users: int, items: int, rank: int, *, levels: int | 
     item_factors = rng.normal(size=(items, rank)).astype(np.float32)
     item_biases = rng.normal(size=items).astype(np.float32)
     if levels is not None:
-        copies = rng.integers(0, levels, items)
+        copies = rng.integers(0, min(levels, items), items)
         item_factors, item_biases = item_factors[copies], item_biases[copies]
     rated = [np.sort(rng.choice(items, rng.integers(0, items // 2 + 1), replace=False)) for _ in range(users)]
     indptr = np.cumsum([0, *map(len, rated)]).astype(np.int64)
