@@ -50,7 +50,8 @@ def export(ratings: Iterable[RatedMovie], format_name: str) -> str:
         return _csv(_own(rating) for rating in ratings)
     if format_name == "json":
         rows = [asdict(rating) | {"rated_at": _iso(rating.rated_at)} for rating in ratings]
-        return json.dumps({"format": "matinee ratings", "version": 1, "ratings": rows}, ensure_ascii=False, indent=1)
+        document = {"format": "matinee ratings", "version": 1, "ratings": rows}
+        return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
     if format_name == "letterboxd":
         return _csv(_letterboxd(rating) for rating in ratings)
     raise ParameterError(f"there is no export format {format_name!r}; {', '.join(FORMATS)} are there")

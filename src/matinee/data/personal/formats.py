@@ -37,7 +37,7 @@ class HistoryRow:
     title, year, original_title
         As written; year None where there is none.
     stars
-        0.5 to 5 in half steps (our own export: any number above 0 up to 5), None for a film seen or wanted but not rated.
+        0.5 to 5 in half steps (in our own export anything above 0), None for a film seen or wanted but not rated.
     rated_at
         Seconds since 1970, UTC; None where the file does not say.
     imdb_id, tmdb_id, movie_id
@@ -233,8 +233,8 @@ def _movielens(cells: Mapping[str, str]) -> HistoryRow:
 def _own(cells: Mapping[str, str]) -> HistoryRow:
     title, year = _title_and_year(cells["title"])
     return HistoryRow(
-        "", 0, title, year, "", _stars(cells["stars"], 5, exact=True), _time(cells["rated_at"]), _imdb_id(cells["imdb_id"]),
-        _number(cells["tmdb_id"]), _movie_id(cells["movie_id"]),
+        "", 0, title, year, "", _stars(cells["stars"], 5, exact=True), _time(cells["rated_at"]),
+        _imdb_id(cells["imdb_id"]), _number(cells["tmdb_id"]), _movie_id(cells["movie_id"]),
     )  # fmt: skip
 
 
