@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import fakes
@@ -164,3 +165,32 @@ def test_bad_questions(client: FlaskClient, path: str, status: int, words: str) 
     answer = client.get(path)
     assert (answer.status_code, answer.content_type) == (status, "application/problem+json")
     assert words in answer.json["detail"]
+
+
+@pytest.mark.parametrize("user", ["007", "9" * 30, "\u0663", "-1", "1e3"])
+def test_only_plain_numbers_are_answered_as_numbers(client: FlaskClient, store: RatingStore, user: str) -> None:
+    assert post(client, "260,4", user=user).json == [[user, 260, 4.0]]
+    assert store.ratings_of(user) == {260: 4.0}
+
+
+def send(client: FlaskClient, sent: bytes, **headers: str):
+    """Post bytes as a server passes them on that ends the stream itself, as granian does."""
+    environ = {"wsgi.input": io.BytesIO(sent), "wsgi.input_terminated": True}
+    return client.post("/0/ratings", environ_overrides=environ | headers)
+
+
+def test_a_chunked_body_over_the_limit_is_refused_whole(client: FlaskClient, store: RatingStore) -> None:
+    limit = client.application.config["MAX_CONTENT_LENGTH"]
+    lines = b"260,4\n" * (limit // 6) + b"\n" * (limit % 6)
+    assert send(client, lines, HTTP_TRANSFER_ENCODING="chunked").status_code == 200
+    answer = send(client, lines + b"1,3\n", HTTP_TRANSFER_ENCODING="chunked")
+    assert answer.status_code == 413
+    assert answer.content_type == "application/problem+json"
+    assert store.ratings_of("0") == {260: 4.0}
+
+
+def test_a_body_that_breaks_off_is_refused(client: FlaskClient, store: RatingStore) -> None:
+    answer = send(client, b"260,4\n1,4", CONTENT_LENGTH="11")
+    assert answer.status_code == 400
+    assert "9 of 11 bytes arrived" in answer.json["detail"]
+    assert not store.ratings_of("0")

@@ -6,6 +6,8 @@ them: with the content type of a form, which is why the body is read raw.
 
 from __future__ import annotations
 
+import re
+
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 
@@ -20,6 +22,7 @@ MIN_RATINGS = 25
 """The tutorial lists only films that so many people rated."""
 MAX_COUNT = 1000
 MAX_PROBLEMS = 20
+_PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")  # other ids stay text: as a number they would read differently
 
 bp = APIBlueprint("tutorial", __name__, tag="Tutorial")
 
@@ -60,7 +63,7 @@ def add_ratings(user_id: str) -> Response:
     check_user_id(user_id)
     stars = _parse(request.get_data(), services().serving())
     services().store.add_many(user_id, stars)
-    user = int(user_id) if user_id.isdecimal() else user_id
+    user = int(user_id) if _PLAIN_NUMBER.fullmatch(user_id) else user_id
     return jsonify([[user, movie_id, value] for movie_id, value in stars.items()])
 
 
