@@ -93,6 +93,11 @@ class Settings(BaseSettings):
         return self.home / "models"
 
     @property
+    def database_file(self) -> Path:
+        """The SQLite file of people's ratings, where `database_url` names no other database."""
+        return self.home / "matinee.db"
+
+    @property
     def database(self) -> str:
         """The SQLAlchemy URL in effect."""
-        return self.database_url or f"sqlite:///{self.home / 'matinee.db'}"
+        return self.database_url or f"sqlite:///{self.database_file}"

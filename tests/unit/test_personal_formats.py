@@ -142,7 +142,7 @@ def test_any_bytes_are_refused_or_read_never_more(noise: bytes) -> None:
             continue
         assert isinstance(history, History)
         for row in history.rows:
-            assert row.problem or row.stars is None or 0.5 <= row.stars <= 5
+            assert row.problem or row.stars is None or 0 < row.stars <= 5
 
 
 RATED = RatedMovie(1214, "Alien (1979)", "Alien", 1979, "0078748", 348, 4.5, 1612346400)

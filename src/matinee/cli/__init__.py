@@ -4,6 +4,7 @@ Conventions for whoever adds a command:
 
 - A command is a click command (or group) of that name in `matinee.cli.<module>`, as `COMMANDS` says; the one-line
   help in `COMMANDS` is also the first line of its docstring (a test compares them).
+- A command whose name is a word of Python ends in an underscore there: `import_`.
 - Heavy imports (polars, numba, Flask, pydantic) go inside the function, or in modules that the function imports, so
   that `matinee --help` stays under a quarter of a second and `matinee COMMAND --help` is quick too.
 - Data goes to standard output, everything else to standard error: `matinee.cli.common` has `answer` (text or one JSON
@@ -19,6 +20,7 @@ from __future__ import annotations
 
 import errno
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, NoReturn
 
 import click
@@ -36,6 +38,8 @@ COMMANDS = {
     "predict": ("recommend", "Predict the stars of one film."),
     "similar": ("recommend", "Print films similar to one film."),
     "explain": ("explain", "Say why a film is on a list, or why not."),
+    "import": ("history", "Take over your ratings from Letterboxd, IMDb and others."),
+    "export": ("history", "Write a person's ratings for keeping, or for Letterboxd."),
     "models": ("models", "List, show, promote and roll back trained models."),
     "serve": ("serve", "Serve the current model over HTTP."),
     "doctor": ("doctor", "Say what works here, what is missing, and the cure."),
@@ -65,7 +69,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             raise click.exceptions.NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
         module = import_module(f"matinee.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

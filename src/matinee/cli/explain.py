@@ -42,7 +42,7 @@ def explain(
     """
     recommender = open_recommender(home, model_id)
     film = recommender.catalogue.resolve(movie)
-    ratings = gather(recommender, user, rate, ratings_file)
+    ratings = gather(recommender, home, user, rate, ratings_file)
     given = resolved(recommender, {name: value for name, value in filters.items() if name != "offset"})
     explanation = recommender.explain(ratings, film.movie_id, **given)
     answer(asdict(explanation), lambda: told(explanation), as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,6 +14,7 @@ from matinee.errors import BadRowError, DataError, ParameterError, UnknownMovieE
 if TYPE_CHECKING:
     from matinee.recommend.catalogue import Catalogue
     from matinee.recommend.recommender import Recommender
+    from matinee.store.ratings import RatingStore
 
 Id: TypeAlias = int | str
 
@@ -30,21 +32,21 @@ def person_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="File of lines movieId,rating; - for stdin.",
         ),
         click.option("--rate", multiple=True, metavar="MOVIE=STARS", help="A rating, by id or title; repeat for more."),
-        click.option("--user", metavar="ID", help="A user of the data set that the model was trained on."),
+        click.option("--user", metavar="ID", help="Somebody of the data set, or whose ratings are kept in HOME."),
     ):
         command = option(command)
     return command
 
 
 def gather(
-    recommender: Recommender, user: str | None, rate: tuple[str, ...], ratings_file: Path | None
+    recommender: Recommender, home: Path, user: str | None, rate: tuple[str, ...], ratings_file: Path | None
 ) -> dict[Id, float]:
-    """Return stars by movie id: the user's of the data set, then the file's, then those of the flags, the last winning.
+    """Return stars by movie id: the user's, then the file's, then those of the flags, the last winning.
 
     Raises
     ------
     UnknownUserError, UnknownMovieError
-        If the data set has no such user, or the catalogue no such film.
+        If neither the data set nor the home has such a user, or the catalogue no such film.
     DataError
         If a line of the file is not ``movieId,rating``.
     ParameterError
@@ -54,11 +56,31 @@ def gather(
         raise ParameterError(
             'say who the list is for: --user ID, --rate "Toy Story (1995)=4" (repeat), or --ratings FILE'
         )
-    ratings: dict[Id, float] = dict(recommender.ratings_of(user)) if user is not None else {}
+    ratings: dict[Id, float] = {}
+    if user is not None:
+        from matinee.recommend.people import ratings_of
+
+        with live_ratings(home) as live:
+            ratings = ratings_of(recommender, user, live)
     if ratings_file is not None:
         ratings |= dict(rating_lines(ratings_file, recommender.catalogue))
     ratings |= dict(parse_rate(text, recommender.catalogue) for text in rate)
     return ratings
+
+
+@contextmanager
+def live_ratings(home: Path) -> Iterator[RatingStore | None]:
+    """Open the ratings that are kept for a home; None where there are none, so that asking leaves no file behind."""
+    from matinee.settings import Settings
+
+    settings = Settings.read(home=home)
+    if not settings.database_url and not settings.database_file.exists():
+        yield None
+        return
+    from matinee.store.ratings import RatingStore
+
+    with closing(RatingStore(settings.database)) as store:
+        yield store
 
 
 def parse_rate(text: str, catalogue: Catalogue) -> tuple[Id, float]:

@@ -91,7 +91,7 @@ def recommend(
     matinee recommend --ratings user_ratings.file
     """
     recommender = open_recommender(home, model_id)
-    ratings = gather(recommender, user, rate, ratings_file)
+    ratings = gather(recommender, home, user, rate, ratings_file)
     answered = recommender.recommend(ratings, **resolved(recommender, filters))
     answer(asdict(answered), lambda: listed(answered), as_json)
     if not as_json and not answered.recommendations:
@@ -150,7 +150,7 @@ def predict(
     """
     recommender = open_recommender(home, model_id)
     film = recommender.catalogue.resolve(movie)
-    prediction = recommender.predict(gather(recommender, user, rate, ratings_file), film.movie_id)
+    prediction = recommender.predict(gather(recommender, home, user, rate, ratings_file), film.movie_id)
     document = {"model_id": recommender.model_id, **asdict(prediction)}
     note = "" if prediction.known else ": nobody rated it, so this is what people give on average"
     answer(document, f"{film.title}: {prediction.stars:.1f} stars, {prediction.ratings_count} ratings{note}", as_json)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app
 
-from matinee.errors import UnknownUserError
 from matinee.models.factors import Id
+from matinee.recommend.people import ratings_of
 from matinee.store.ratings import RatingStore
 from matinee.web.problems import refuse
 from matinee.web.serving import Models, Serving
@@ -40,23 +39,12 @@ class Services:
     def ratings_of(self, serving: Serving, user_id: str) -> dict[Id, float]:
         """Return a person's stars by movie id: the data set's, overridden by those given here.
 
-        What an earlier model allowed is made to fit: unknown films are left out, stars brought into the scale.
-
         Raises
         ------
         UnknownUserError
             If neither the data set nor the store knows them.
         """
-        base: dict[Id, float] = {}
-        with suppress(UnknownUserError):
-            base = serving.recommender.ratings_of(user_id)
-        ratings = self.store.ratings_of(user_id, base)
-        if not ratings and not base and not self.store.has_user(user_id):
-            raise UnknownUserError(f"user {user_id!r} is not known here: rate a film first")
-        rows = serving.catalogue.known_rows(ratings).tolist()
-        low, high = serving.recommender.stars.scale
-        known = zip(ratings.items(), rows, strict=True)
-        return {movie_id: min(max(stars, low), high) for (movie_id, stars), row in known if row >= 0}
+        return ratings_of(serving.recommender, user_id, self.store)
 
 
 def install(app: Flask, services: Services) -> None:
