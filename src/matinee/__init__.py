@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from matinee.evaluation.metrics import rmse
     from matinee.models.als import ALS
     from matinee.models.artifact import load_model, save
+    from matinee.models.bayesian.params import BayesianMF
     from matinee.models.bias import damped_bias
     from matinee.models.implicit_als import ImplicitALS
 
 __all__ = [
     "ALS",
+    "BayesianMF",
     "Dataset",
     "ImplicitALS",
     "MatineeError",
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "ALS": "matinee.models.als",
+    "BayesianMF": "matinee.models.bayesian.params",
     "Dataset": "matinee.data.dataset",
     "ImplicitALS": "matinee.models.implicit_als",
     "MatineeError": "matinee.errors",

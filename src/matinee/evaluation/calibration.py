@@ -9,7 +9,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from matinee.data.ratings import Float32, Ratings
-from matinee.evaluation.metrics import Float64, StarModel, predictions, root_mean_square
+from matinee.evaluation.metrics import Float64, StarModel, predictions, root_mean_square, times
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Of the reliability plot."""
@@ -44,11 +44,12 @@ def interval_metrics(model: IntervalModel, test: Ratings) -> dict[str, Any]:
     """
     predicted, stars = predictions(model, test), test.stars
     users, items = test.user_ids, test.item_ids
+    when = times(model, test)
     coverage = {}
     for level in LEVELS:
-        low, high = model.predict_interval(users, items, level=level)
+        low, high = model.predict_interval(users, items, level=level, **when)
         coverage[f"{level:g}"] = float(np.mean((low <= stars) & (stars <= high)))
-    low, high = model.predict_interval(users, items, level=LEVEL)
+    low, high = model.predict_interval(users, items, level=LEVEL, **when)
     inside, width = (low <= stars) & (stars <= high), np.asarray(high - low, np.float64)
     tenths = np.array_split(np.argsort(width, kind="stable"), min(GROUPS, len(width)))
     errors = predicted - stars
@@ -69,7 +70,7 @@ def interval_metrics(model: IntervalModel, test: Ratings) -> dict[str, Any]:
 
 def deviations(model: IntervalModel, test: Ratings, predicted: Float64) -> Float64:
     """Read standard deviations off the 50 % intervals, shape ``(len(test),)``."""
-    low, high = model.predict_interval(test.user_ids, test.item_ids, level=0.5)
+    low, high = model.predict_interval(test.user_ids, test.item_ids, level=0.5, **times(model, test))
     return np.asarray(np.maximum(high - predicted, predicted - low) / ndtri(0.75), np.float64)
 
 

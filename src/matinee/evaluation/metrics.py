@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from matinee.data.ratings import Bools, Float32, Ratings, Vocabulary
+from matinee.data.ratings import Bools, Float32, Int64, Ratings, Vocabulary
 from matinee.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
@@ -37,7 +37,14 @@ class StarModel(Protocol):
 
 def predictions(model: StarModel, test: Ratings) -> Float64:
     """Predict the stars of every test pair, shape ``(len(test),)``, in the order of ``test.by_user``."""
-    return np.asarray(model.predict(test.user_ids, test.item_ids), np.float64)
+    return np.asarray(model.predict(test.user_ids, test.item_ids, **times(model, test)), np.float64)
+
+
+def times(model: StarModel, test: Ratings) -> dict[str, Int64]:
+    """Return when the test ratings were given, as a keyword argument, for models that have a use for it."""
+    if test.timestamps is None or not getattr(model, "takes_timestamps", False):
+        return {}
+    return {"timestamps": test.timestamps}
 
 
 def rmse(model: StarModel, test: Ratings) -> float:

@@ -1,0 +1,139 @@
+"""Run the chain, keep samples in the form in which they are served, and learn how far they are off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from matinee.data.ratings import Float32, Ratings
+from matinee.models.bayesian.model import BayesianModel
+from matinee.models.bayesian.params import BayesianMF
+from matinee.models.bayesian.sampler import Chain, Float64, Rows
+from matinee.models.intervals import product_variances
+from matinee.models.kernels import warm
+from matinee.models.progress import COMPILING, Progress
+
+
+def learn(params: BayesianMF, ratings: Ratings, tell: Callable[[Progress], None]) -> BayesianModel:
+    """Run the chain, keep samples, and read the intervals off leave-one-out errors; see `BayesianMF.fit`."""
+    warm(lambda: tell(Progress(0, params.iterations, math.nan, COMPILING)))
+    chain = Chain(
+        ratings, rank=params.rank, seed=params.seed, sets=params.sets, time=params.time, threads=params.threads
+    )
+    kept, left_out = Kept(chain, params.samples), LeftOut(chain)
+    keep = set(np.linspace(params.burn_in, params.iterations - 1, params.samples + 1).round()[1:].astype(int).tolist())
+    for sweep in range(params.iterations):
+        rmse = chain.step()
+        if sweep >= params.burn_in:
+            left_out.add()
+        if sweep in keep:
+            kept.add()
+        tell(Progress(sweep + 1, params.iterations, rmse))
+    squares = left_out.errors() ** 2
+    mean, user_variances, item_variances = product_variances(
+        squares, ratings.user_rows, ratings.item_rows, len(ratings.users), len(ratings.items), params.shrinkage
+    )
+    model = kept.model(ratings, params, np.full(2, mean, np.float32), user_variances, item_variances)
+    model.variance[1] *= model.undated_ratio(ratings)
+    return model
+
+
+class LeftOut:
+    """Errors of training ratings as if each had been left out: samples weighted by what they would be without it
+    (Gelfand, Dey, Chang 1992, "Model determination using predictive distributions"), weights cut at their root mean
+    times the root of their number (Ionides 2008, "Truncated importance sampling").
+    """
+
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.weights, self.sums = np.zeros(len(chain.errors)), np.zeros(len(chain.errors))
+
+    def add(self) -> None:
+        """Count the chain's present state."""
+        precision = self.chain.alpha * self.chain.tau[self.chain.owner]
+        errors = self.chain.errors.astype(np.float64)
+        weights = np.exp(np.minimum(precision * errors**2 / 2, 8)) / np.sqrt(precision)
+        self.weights += weights
+        self.sums += weights * errors
+
+    def errors(self) -> Float64:
+        """Return the weighted mean errors, shape ``(nnz,)``."""
+        return np.asarray(self.sums / self.weights, np.float64)
+
+
+class Kept:
+    """Collects samples in the form in which they are served: factors without their means."""
+
+    def __init__(self, chain: Chain, samples: int) -> None:
+        self.chain, self.n, self.samples = chain, 0, samples
+        self.means = Rows.zeros(len(chain.users.rows.biases), chain.rank)
+        self.dated = len(chain.days) > 0
+        shape = samples, chain.rank
+        n_users, n_items = len(self.means.biases), len(chain.items.rows.biases)
+        self.user_factors, self.user_biases = np.zeros((n_users, *shape), np.float32), np.zeros(n_users)
+        dated_users = n_users if self.dated else 0
+        self.dated_user_factors, self.dated_user_biases = (
+            np.zeros((dated_users, *shape), np.float32),
+            np.zeros(dated_users),
+        )
+        self.item_factors, self.item_biases = np.zeros((n_items, *shape), np.float32), np.zeros((n_items, samples))
+        self.shifts = np.zeros((n_items, samples, chain.rank + 1), np.float32)
+        self.day_factors, self.day_biases = np.zeros((len(chain.days), *shape), np.float32), np.zeros(len(chain.days))
+        self.item_means, self.alphas = np.zeros(shape, np.float32), np.zeros(samples, np.float32)
+        self.precisions = np.zeros((samples, chain.rank + 1), np.float32)
+        self.constants = np.zeros(samples)
+
+    def add(self) -> None:
+        """Keep the chain's present state, users by their conditional means: less noise at the same expectation."""
+        chain, n, rank = self.chain, self.n, self.chain.rank
+        items = chain.items.rows.factors[:, :rank]
+        user_side, item_side = chain.users.rows, chain.items.rows
+        user_mean, item_mean = user_side.mean[:rank], item_side.mean[:rank]
+        own_items = items - item_mean
+        self.item_factors[:, n] = own_items
+        self._add_users(self.user_factors, self.user_biases, dated=False)
+        self.item_biases[:, n] = item_side.biases - item_side.mean[-1] + own_items @ user_mean
+        self.constants[n] = user_side.mean[-1] + item_side.mean[-1] + user_mean @ item_mean
+        if self.dated:
+            self._add_users(self.dated_user_factors, self.dated_user_biases, dated=True)
+            days = chain.day_side.rows
+            self.day_factors[:, n] = days.factors[:, :rank]
+            self.day_biases += days.biases + days.factors[:, :rank] @ (user_mean + item_mean)
+        if chain.users.sets is not None:
+            self.shifts[:, n, :rank] = chain.users.sets.rows.factors[:, :rank]
+            self.shifts[:, n, rank] = chain.users.sets.rows.biases
+        self.item_means[n], self.alphas[n] = item_mean, chain.alpha * np.mean(chain.tau)
+        self.precisions[n] = np.append(user_side.precision[:rank], user_side.precision[-1])
+        self.n += 1
+
+    def _add_users(self, factors: Float32, biases: Float64, *, dated: bool) -> None:
+        chain, rank = self.chain, self.chain.rank
+        chain.draw(chain.users, 0, means=self.means, dated=dated)
+        own = self.means.factors[:, :rank] - chain.users.rows.mean[:rank]
+        factors[:, self.n] = own
+        biases += self.means.biases - chain.users.rows.mean[-1] + own @ chain.items.rows.mean[:rank]
+
+    def model(
+        self, ratings: Ratings, params: BayesianMF, variance: Float32, user_variances: Float32, item_variances: Float32
+    ) -> BayesianModel:
+        """Lay the samples side by side."""
+        root = np.float32(np.sqrt(self.samples))
+        item_sample_biases = self.item_biases + self.constants - self.constants.mean()
+        stacks = self.user_factors, self.item_factors, self.day_factors, self.dated_user_factors
+        users, items, days, dated = (
+            (rows / root).reshape(len(rows), self.samples * self.chain.rank) for rows in stacks
+        )
+        return BayesianModel(
+            users=ratings.users, items=ratings.items, user_factors=users, item_factors=items,
+            user_biases=(self.user_biases / self.samples).astype(np.float32),
+            item_biases=self.item_biases.mean(axis=1).astype(np.float32),
+            mean=ratings.mean + float(self.constants.mean()), seen=ratings.by_user, scale=ratings.scale, params=params,
+            item_sample_biases=item_sample_biases.astype(np.float32),
+            item_shifts=self.shifts.reshape(len(self.shifts), -1), item_means=self.item_means,
+            precisions=self.precisions, alphas=self.alphas, days=self.chain.days, day_factors=days,
+            day_biases=(self.day_biases / self.samples).astype(np.float32), variance=variance,
+            user_variances=user_variances, item_variances=item_variances, dated_user_factors=dated,
+            dated_user_biases=(self.dated_user_biases / self.samples).astype(np.float32),
+        )  # fmt: skip

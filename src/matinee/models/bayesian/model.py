@@ -1,0 +1,231 @@
+"""What the sampler learned, as a factor model: kept samples side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from matinee.data.ratings import Float32, Int32, Int64, Ratings, as_ids
+from matinee.errors import ParameterError
+from matinee.models.bayesian.params import BayesianMF
+from matinee.models.bayesian.sampler import DAY_S
+from matinee.models.bayesian.system import SampledSystem, Samples
+from matinee.models.factors import RatingModel
+from matinee.models.intervals import interval, probability_above
+from matinee.models.person import Person
+
+RATIO_PAIRS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BayesianModel(RatingModel):
+    """What `BayesianMF.fit` learned: S samples of rank k, served as one factor model of rank S * k.
+
+    A score is the mean of the samples' scores: factors rotate between samples, so that their own means are worth
+    nothing. Factors have their means taken out, into biases and `mean`, so that an unknown user or item gets exactly
+    what the samples expect of one.
+
+    Attributes
+    ----------
+    item_sample_biases
+        Shape ``(n_items, S)``: the item's bias in each sample, what the samples' own means differ by included.
+    item_shifts
+        Shape ``(n_items, S * (k + 1))``: what having rated the item adds to a person's factors and bias, before it is
+        divided by the root of the number of ratings; zeros without sets.
+    item_means
+        Shape ``(S, k)``: means of the items' factors.
+    precisions
+        Shape ``(S, k + 1)``: of the factors and the bias of a person.
+    alphas
+        Shape ``(S,)``: precision of one rating.
+    days, day_factors, day_biases
+        Shapes ``(n_days,)`` int64 (days since 1970), ``(n_days, S * k)``, ``(n_days,)``: used where the time of a
+        rating is given.
+    dated_user_factors, dated_user_biases
+        Shapes ``(n_users, S * k)`` and ``(n_users,)``: the users beside what days explain; `user_factors` explain all
+        of it, as is right where no day is given. Without rows if the model knows no days.
+    user_variances, item_variances
+        Shapes ``(n_users,)`` and ``(n_items,)``: how much more, or less, than on average a prediction errs.
+    variance
+        Shape ``(2,)``: mean squared error of a prediction with the day given and without, stars².
+    """
+
+    takes_timestamps: ClassVar[bool] = True
+    """Evaluation gives the times of held-out ratings to models that have a use for them."""
+
+    params: BayesianMF
+    item_sample_biases: Float32
+    item_shifts: Float32
+    item_means: Float32
+    precisions: Float32
+    alphas: Float32
+    days: Int64
+    day_factors: Float32
+    day_biases: Float32
+    dated_user_factors: Float32
+    dated_user_biases: Float32
+    user_variances: Float32
+    item_variances: Float32
+    variance: Float32
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Name the arrays that a model folder keeps."""
+        own = (
+            "item_sample_biases", "item_shifts", "item_means", "precisions", "alphas", "days", "day_factors",
+            "day_biases", "dated_user_factors", "dated_user_biases", "user_variances", "item_variances", "variance",
+        )  # fmt: skip
+        return super().arrays() | {name: getattr(self, name) for name in own}
+
+    def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> SampledSystem:
+        """State one person's systems: the training's user step in every sample."""
+        n_samples, rank = self.item_means.shape
+        weights = np.ones(len(stars), np.float32) if emphasis is None else emphasis
+        factors, n = self.item_factors[item_rows], len(item_rows)
+        rows = factors.reshape(n, n_samples, rank).transpose(1, 0, 2) * np.sqrt(n_samples, dtype=np.float32)
+        regressors = np.concatenate([rows + self.item_means[:, None], np.ones((n_samples, n, 1))], axis=2)
+        shifts = self.item_shifts[item_rows].reshape(n, n_samples, rank + 1).transpose(1, 0, 2)
+        left = (stars[:, None] - self.item_sample_biases[item_rows] - np.float32(self.mean)).T
+        samples = Samples(
+            regressors=regressors.astype(np.float64), targets=left.astype(np.float64),
+            shifts=shifts.astype(np.float64) / np.sqrt(max(n, 1)), precision=self.precisions.astype(np.float64),
+            alpha=self.alphas.astype(np.float64), item_mean=self.item_means.astype(np.float64),
+        )  # fmt: skip
+        return SampledSystem(
+            factors=factors, weights=weights, targets=left.mean(axis=0), regularization=0.0, samples=samples
+        )
+
+    def predict(
+        self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, timestamps: npt.ArrayLike | None = None
+    ) -> Float32 | float:
+        """Predict stars, clipped to the scale, never NaN; see `RatingModel.predict`.
+
+        Parameters
+        ----------
+        user_ids, item_ids
+            Two scalars, or two arrays of equal length.
+        timestamps
+            When the rating is given, seconds since 1970, as many as pairs; None for no day in particular. A day on
+            which nobody of the training set rated says nothing.
+
+        Raises
+        ------
+        ParameterError
+            If the lengths differ.
+        """
+        users, items = as_ids(user_ids, "user ids"), as_ids(item_ids, "item ids")
+        if len(users) != len(items):
+            raise ParameterError(f"{len(users)} users and {len(items)} items arrived; give equally many, pair by pair")
+        user_rows, item_rows = self.users.rows(users), self.items.rows(items)
+        stars = np.clip(self._scores(user_rows, item_rows, self._days(timestamps, len(users))), *self.scale)
+        return float(stars[0]) if np.ndim(user_ids) == 0 and np.ndim(item_ids) == 0 else stars
+
+    def _days(self, timestamps: npt.ArrayLike | None, n: int) -> Int32:
+        if timestamps is None or not len(self.days):
+            return np.full(n, -1, np.int32)
+        times = np.atleast_1d(np.asarray(timestamps, np.int64)) // DAY_S
+        if len(times) != n:
+            raise ParameterError(f"{len(times)} timestamps arrived for {n} pairs; give one for each pair, or none")
+        rows = np.minimum(np.searchsorted(self.days, times), len(self.days) - 1)
+        return np.where(self.days[rows] == times, rows, -1).astype(np.int32)
+
+    def _scores(self, user_rows: Int32, item_rows: Int32, days: Int32) -> Float32:
+        """Score pairs of rows, -1 standing for an unknown user, item or day; a chunk at a time, vectors are long."""
+        scores = np.empty(len(user_rows), np.float32)
+        dated = days >= 0
+        if dated.any() and not dated.all():
+            for which in (dated, ~dated):
+                scores[which] = self._scores(user_rows[which], item_rows[which], days[which])
+            return scores
+        users, user_biases = self.user_factors, self.user_biases
+        if dated.any():
+            users, user_biases = self.dated_user_factors, self.dated_user_biases
+        for start in range(0, len(scores), 4096):
+            part = slice(start, start + 4096)
+            u, i, t = user_rows[part], item_rows[part], days[part]
+            x = _picked(users, u), _picked(self.item_factors, i), _picked(self.day_factors, t)
+            biases = _picked(user_biases, u) + _picked(self.item_biases, i) + _picked(self.day_biases, t)
+            scores[part] = biases + np.einsum("ij,ij->i", x[0], x[1]) + np.float32(self.mean)
+            if dated.any():
+                scores[part] += np.einsum("ij,ij->i", x[0] + x[1], x[2])
+        return scores
+
+    def predict_rows(self, user_rows: Int32, item_rows: Int32) -> Float32:
+        """Predict stars of pairs of rows, -1 standing for an unknown user or item."""
+        return np.clip(self._scores(user_rows, item_rows, np.full(len(user_rows), -1, np.int32)), *self.scale)
+
+    def deviations(
+        self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, timestamps: npt.ArrayLike | None = None
+    ) -> Float32:
+        """Return the standard deviation of each pair's error in stars, shape ``(n,)``; wider for the unknown."""
+        users, items = self.users.rows(as_ids(user_ids)), self.items.rows(as_ids(item_ids))
+        user = np.where(users >= 0, self.user_variances[users], 1.0)
+        item = np.where(items >= 0, self.item_variances[items], self.item_variances.max())
+        prior = np.where(users < 0, np.mean(1 / self.precisions[:, -1]), 0) + np.where(items < 0, self._item_spread, 0)
+        known = self.variance[np.where(self._days(timestamps, len(users)) >= 0, 0, 1)]
+        return np.asarray(np.sqrt(known * user * item + prior), np.float32)
+
+    @cached_property
+    def _item_spread(self) -> float:
+        """Variance of the items' biases: what an unknown item may be off by."""
+        return float(np.var(self.item_biases))
+
+    def undated_ratio(self, ratings: Ratings) -> float:
+        """Return how much larger squared errors are when no day is given, on at most `RATIO_PAIRS` of the ratings that
+        the model was learned from.
+        """
+        if ratings.timestamps is None or not len(self.days):
+            return 1.0
+        pairs = slice(None, None, -(-len(ratings) // RATIO_PAIRS))
+        users, items, stars = ratings.user_rows[pairs], ratings.item_rows[pairs], ratings.stars[pairs]
+        days = self._days(ratings.timestamps[pairs], len(users))
+        dated, undated = (np.mean((self._scores(users, items, d) - stars) ** 2) for d in (days, np.full_like(days, -1)))
+        return float(undated / dated)
+
+    def predict_interval(
+        self,
+        user_ids: npt.ArrayLike,
+        item_ids: npt.ArrayLike,
+        level: float = 0.9,
+        timestamps: npt.ArrayLike | None = None,
+    ) -> tuple[Float32, Float32]:
+        """Return the stars between which a rating lies with probability `level`, shapes ``(n,)``, clipped.
+
+        Raises
+        ------
+        ParameterError
+            If `level` is not between 0 and 1, or the lengths differ.
+        """
+        centre = np.atleast_1d(self.predict(user_ids, item_ids, timestamps))
+        return interval(centre, self.deviations(user_ids, item_ids, timestamps), level, self.scale)
+
+    def probability(self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, stars: float = 4.0) -> Float32:
+        """Return the probability of at least so many stars, shape ``(n,)``."""
+        centre = np.atleast_1d(self.predict(user_ids, item_ids))
+        return probability_above(centre, self.deviations(user_ids, item_ids), stars)
+
+    def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32:
+        """Return one person's standard deviations, shape ``(n,)``: read off their own left-out errors, and wide for
+        somebody of whom little is known.
+        """
+        system = person.system or self.person_system(person.item_rows, person.stars)
+        if not isinstance(system, SampledSystem):  # a group's average person
+            system = self.person_system(person.item_rows, person.stars)
+        typical = self.variance[1] * self.item_variances[person.item_rows]
+        errors = system.left_out_errors() ** 2 / typical
+        shape = self.params.shrinkage
+        own = (shape + float(errors.sum())) / (shape + len(errors))
+        unknown = system.variance(self.item_factors[item_rows]) if len(errors) < shape else 0.0
+        return np.asarray(np.sqrt(self.variance[1] * own * self.item_variances[item_rows] + unknown), np.float32)
+
+
+def _picked(rows: Float32, places: Int32) -> Float32:
+    """Return rows by place, zeros where it is -1."""
+    if not len(rows):
+        return np.zeros((len(places), *rows.shape[1:]), np.float32)
+    picked = np.array(rows[places])
+    picked[places < 0] = 0
+    return picked

@@ -1,0 +1,234 @@
+"""The Markov chain: every sweep draws days, users, items, what sets add to them, and all variances, given the rest.
+
+    stars = mean + b_u + c_i + d_t + p_u.q_i + p_u.e_t + q_i.e_t + noise,     noise ~ N(0, 1 / (alpha tau_u))
+    (p_u, b_u) ~ N(prior mean + sum over the films j that u rated of y_j / sqrt(n_u), diagonal precision)
+
+and likewise for items with the people who rated them; days t have no sets. All precisions and prior means are drawn
+too (Salakhutdinov and Mnih 2008; the terms are those of Rendle, Zhang, Koren 2019, section 4). People differ in how
+much chance there is in their stars: tau_u ~ Gamma, after Lakshminarayanan, Bouchard, Archambeau 2011, "Robust Bayesian
+Matrix Factorisation". Rows of one side are independent given the others and drawn in parallel; the members of sets are
+not, and are drawn one by one against cached remainders of their owners.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from matinee.data.ratings import Float32, Int32, Int64, Ratings
+from matinee.models.kernels import aligned_zeros, gibbs, padded_rank
+from matinee.models.parallel import equal_blocks, run_blocks
+
+Float64 = npt.NDArray[np.float64]
+
+FIRST_SPREAD = 0.1
+"""Standard deviation of the first factors, in stars to the power of a half."""
+NOISE_SHAPE = 10.0
+"""How strongly people are thought to resemble each other in noise: the degrees of freedom of tau_u's prior."""
+DAY_S = 86_400
+
+
+@dataclass(eq=False)
+class Rows:
+    """Factors and biases of one side (or of its sets' members), and the normal distribution that they come from.
+
+    Arrays of precisions and means hold the factors, padded to `width`, and the bias behind them.
+    """
+
+    factors: Float32  # (n, width)
+    biases: Float32  # (n,)
+    rank: int
+    mean: Float32 = field(init=False)
+    precision: Float32 = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mean = np.zeros(self.factors.shape[1] + 1, np.float32)
+        self.precision = np.full(self.factors.shape[1] + 1, 10, np.float32)
+
+    @classmethod
+    def zeros(cls, n: int, rank: int) -> Rows:
+        """Begin at zero."""
+        return cls(aligned_zeros(n, padded_rank(rank)), np.zeros(n, np.float32), rank)
+
+    def draw_hyper(self, factors: Float32, biases: Float32, rng: np.random.Generator) -> None:
+        """Draw mean and precision given the rows, less what sets add to them."""
+        rank, n = self.rank, len(biases)
+        rows = np.column_stack([factors[:, :rank], biases]).astype(np.float64)
+        parts = np.append(np.arange(rank), len(self.mean) - 1)
+        noise = rng.standard_normal(rank + 1) / np.sqrt(self.precision[parts] * (n + 1))
+        self.mean[parts] = rows.sum(axis=0) / (n + 1) + noise
+        squares = ((rows - self.mean[parts]) ** 2).sum(axis=0) + self.mean[parts] ** 2
+        self.precision[parts] = rng.gamma((n + 2) / 2, 2 / (1 + squares))
+
+
+@dataclass(eq=False)
+class Sets:
+    """What each member adds to the prior means of the rows that hold it: raters to films, or films to raters."""
+
+    indptr: Int64  # by member
+    owners: Int32
+    weight: Float32  # (n_owners,): 1 / sqrt(members)
+    rows: Rows
+
+
+@dataclass(eq=False)
+class Side:
+    """Users, items or days: their rows, their entries, and the two other sides that explain the same stars."""
+
+    rows: Rows
+    indptr: Int64
+    left: Int32
+    right: Int32  # -1 where there are no days
+    targets: Float32
+    order: Int64 | None  # of the entries among those by user; None for the users themselves
+    sets: Sets | None
+    prior: Float32 = field(init=False)  # (n, width): prior means, sets included
+    prior_bias: Float32 = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prior, self.prior_bias = np.zeros_like(self.rows.factors), np.zeros_like(self.rows.biases)
+        self.blocks = equal_blocks(np.diff(self.indptr) + 4)
+
+    def add_mean(self, sign: float) -> None:
+        """Put the prior mean on (1) or take it off (-1)."""
+        self.prior += np.float32(sign) * self.rows.mean[:-1]
+        self.prior_bias += np.float32(sign) * self.rows.mean[-1]
+
+
+class Chain:
+    """The state of the sampler over one set of ratings.
+
+    Parameters
+    ----------
+    ratings
+        The training ratings; sets are made of them and of nothing else.
+    rank, seed, threads
+        As in `BayesianMF`.
+    sets, time
+        Whether these terms are there.
+    """
+
+    def __init__(self, ratings: Ratings, *, rank: int, seed: int, sets: bool, time: bool, threads: int | None) -> None:
+        self.rank, self.threads, self.sweep = rank, threads, 0
+        self.seed = seed
+        self.key = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] | np.uint64(1))
+        by_user, by_item = ratings.by_user, ratings.by_item
+        users, items = ratings.user_rows, ratings.item_rows
+        when = None if ratings.timestamps is None or not time else ratings.timestamps // DAY_S
+        self.days = np.empty(0, np.int64) if when is None else np.unique(when)
+        day = np.full(len(users), -1, np.int32) if when is None else np.searchsorted(self.days, when).astype(np.int32)
+        stars = ratings.stars - np.float32(ratings.mean)
+        order = np.lexsort((users, items))
+        self.users = Side(self._first(len(ratings.users), 1), by_user.indptr, items, day, stars, None, None)
+        self.items = Side(
+            self._first(len(ratings.items), 2), by_item.indptr, users[order], day[order], stars[order], order, None
+        )
+        if sets:
+            self.users.sets = self._sets(by_item.indptr, self.items.left, by_user.counts)
+            self.items.sets = self._sets(by_user.indptr, items, by_item.counts)
+        by_day = np.argsort(day, kind="stable")
+        counts = np.bincount(day, minlength=len(self.days)) if when is not None else np.empty(0, np.int64)
+        self.day_side = Side(
+            self._first(max(len(self.days), 1), 3), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            users[by_day], items[by_day], stars[by_day], by_day, None,
+        )  # fmt: skip
+        if when is None:
+            self.day_side.rows.factors[:] = 0
+        self.owner = users
+        self.alpha = 1.0
+        self.tau = np.ones(len(ratings.users))
+        self.errors = np.empty(len(users), np.float32)
+
+    def _first(self, n: int, side: int) -> Rows:
+        rows = Rows.zeros(n, self.rank)
+        rng = np.random.default_rng([self.seed, side])
+        rows.factors[:, : self.rank] = FIRST_SPREAD * rng.standard_normal((n, self.rank), np.float32)
+        return rows
+
+    def _sets(self, indptr: Int64, owners: Int32, counts: Int64) -> Sets:
+        weight = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
+        return Sets(indptr, owners, weight, Rows.zeros(len(indptr) - 1, self.rank))
+
+    def step(self) -> float:
+        """Sweep once over everything; return the training error."""
+        rng = np.random.Generator(np.random.Philox(key=[self.seed, self.sweep]))
+        for number, side in enumerate(self.sides()):
+            self._draw_prior(side, rng)
+            self.draw(side, number)
+        with_sets = [(side, side.sets) for side in (self.users, self.items) if side.sets is not None]
+        for _, sets in with_sets:
+            sets.rows.draw_hyper(sets.rows.factors, sets.rows.biases, rng)
+        spans = [(n, n + 1) for n in range(len(with_sets))]
+        run_blocks(lambda n, _: self._draw_sets(*with_sets[n], n), spans, self.threads)
+        squares = self._draw_noise(rng)
+        self.sweep += 1
+        return float(np.sqrt(squares / len(self.errors)))
+
+    def sides(self) -> list[Side]:
+        """Return the sides that are drawn, in order."""
+        return [self.users, self.items, self.day_side] if len(self.days) else [self.users, self.items]
+
+    def others(self, side: Side) -> tuple[Rows, Rows]:
+        """Return what `left` and `right` of a side's entries point into."""
+        if side is self.users:
+            return self.items.rows, self.day_side.rows
+        return self.users.rows, (self.day_side if side is self.items else self.items).rows
+
+    def _counter(self, stage: int) -> np.uint64:
+        return np.uint64((self.sweep * 8 + stage + 1) << 44)
+
+    def _draw_prior(self, side: Side, rng: np.random.Generator) -> None:
+        side.add_mean(-1)
+        side.rows.draw_hyper(side.rows.factors - side.prior, side.rows.biases - side.prior_bias, rng)
+        side.add_mean(1)
+
+    def draw(self, side: Side, number: int, *, means: Rows | None = None, dated: bool = True) -> None:
+        """Draw a side's rows given the others in place, or write their conditional means into `means`.
+
+        Not `dated`, the rows have to explain what days would have explained.
+        """
+        left, right = self.others(side)
+        goal, noise = means or side.rows, float(means is None)
+        right_rows = side.right if dated else np.full_like(side.right, -1)
+        per_entry = (self.alpha * self.tau).astype(np.float32)[self.owner]
+        weights = per_entry if side.order is None else per_entry[side.order]
+        f = goal.factors.shape[1]
+
+        def work(first: int, last: int) -> None:
+            gibbs.sample_block(
+                first, last, side.indptr, side.left, right_rows, side.targets, weights, left.factors.reshape(-1),
+                left.biases, right.factors.reshape(-1), right.biases, self.rank, f, side.prior.reshape(-1),
+                side.prior_bias, side.rows.precision, noise, self._counter(number), self.key, goal.factors.reshape(-1),
+                goal.biases,
+            )  # fmt: skip
+
+        run_blocks(work, side.blocks, self.threads)
+
+    def _draw_sets(self, side: Side, sets: Sets, number: int) -> None:
+        remainder, remainder_bias = side.rows.factors - side.prior, side.rows.biases - side.prior_bias
+        gibbs.sample_sets(
+            sets.indptr, sets.owners, sets.weight, remainder.reshape(-1), remainder_bias, self.rank,
+            remainder.shape[1], side.rows.precision, sets.rows.precision, sets.rows.mean, self._counter(4 + number),
+            self.key, sets.rows.factors.reshape(-1), sets.rows.biases,
+        )  # fmt: skip
+        side.prior, side.prior_bias = side.rows.factors - remainder, side.rows.biases - remainder_bias
+
+    def _draw_noise(self, rng: np.random.Generator) -> float:
+        side, (left, right) = self.users, self.others(self.users)
+        rows = side.rows
+
+        def work(first: int, last: int) -> None:
+            gibbs.errors_block(
+                first, last, side.indptr, side.left, side.right, side.targets, left.factors.reshape(-1), left.biases,
+                right.factors.reshape(-1), right.biases, rows.factors.reshape(-1), rows.biases, rows.factors.shape[1],
+                self.errors,
+            )  # fmt: skip
+
+        run_blocks(work, side.blocks, self.threads)
+        squares = np.add.reduceat(self.errors.astype(np.float64) ** 2, side.indptr[:-1])
+        counts = np.diff(side.indptr)
+        self.alpha = rng.gamma((len(self.errors) + 1) / 2, 2 / (float(self.tau @ squares) + 1))
+        self.tau = rng.gamma((NOISE_SHAPE + counts) / 2, 2 / (NOISE_SHAPE + self.alpha * squares))
+        return float(squares.sum())

@@ -1,0 +1,138 @@
+"""The model that is served: samples side by side, people folded in, intervals that mean what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import matinee
+from matinee import BayesianMF, Ratings
+from matinee.errors import ParameterError
+from matinee.evaluation.calibration import interval_metrics
+from matinee.models.bayesian import BayesianModel
+from matinee.models.intervals import interval, probability_above, product_variances
+
+
+@pytest.fixture(scope="module")
+def split() -> tuple[Ratings, Ratings]:
+    return matinee.random_split(matinee.load("sample").ratings, test=0.2, seed=0)
+
+
+@pytest.fixture(scope="module")
+def model(split: tuple[Ratings, Ratings]) -> BayesianModel:
+    return BayesianMF(rank=8, iterations=70, burn_in=20, samples=20).fit(split[0])
+
+
+def test_it_beats_als_on_the_sample(split: tuple[Ratings, Ratings], model: BayesianModel) -> None:
+    als = matinee.ALS(rank=32).fit(split[0])
+    assert matinee.rmse(model, split[1]) < matinee.rmse(als, split[1]) - 0.015
+
+
+def test_without_times_it_beats_als_too(split: tuple[Ratings, Ratings], model: BayesianModel) -> None:
+    train, test = split
+    undated = model.predict(test.user_ids, test.item_ids)
+    dated = model.predict(test.user_ids, test.item_ids, test.timestamps)
+    errors = [np.sqrt(np.mean((predicted - test.stars) ** 2)) for predicted in (dated, undated)]
+    assert errors[0] < errors[1] < matinee.rmse(matinee.ALS(rank=32).fit(train), test)
+
+
+def test_intervals_cover_what_they_promise(split: tuple[Ratings, Ratings], model: BayesianModel) -> None:
+    measured = interval_metrics(model, split[1])
+    assert 0.87 < measured["coverage"]["0.9"] < 0.93
+    assert measured["nll"] < measured["nll_constant"] - 0.015
+    tenths = measured["by_width"]
+    certain, uncertain = (np.mean([t["rmse"] ** 2 for t in part]) ** 0.5 for part in (tenths[:2], tenths[-2:]))
+    assert certain < 0.7 * uncertain
+
+
+def test_ratings_folded_in_give_the_users_own_predictions(model: BayesianModel) -> None:
+    differences = []
+    for user in model.users.ids[:40]:
+        rows, stars = model.seen.row(int(model.users.rows([user])[0]))
+        folded = model.fold_in(dict(zip(model.items.ids[rows].tolist(), stars.tolist(), strict=True)))
+        differences.append(np.sqrt(np.mean((folded.scores() - model.person(user).scores()) ** 2)))
+    assert np.median(differences) < 0.1
+
+
+def test_parts_sum_to_the_score_of_a_person_folded_in(model: BayesianModel) -> None:
+    person = model.fold_in(
+        {int(i): s for i, s in zip(model.items.ids[:300:10], np.tile([1.0, 3.0, 4.5], 10), strict=True)}
+    )
+    parts = person.contributions(model.item_factors[:50])
+    assert parts.shape == (50, 30)
+    expected = person.scores()[:50] - model.item_biases[:50] - model.mean
+    assert np.allclose(parts.sum(axis=1), expected, atol=1e-4)
+
+
+def test_somebody_and_something_unknown(model: BayesianModel) -> None:
+    item, user = model.items.ids[5], model.users.ids[3]
+    nobody = model.fold_in({})
+    assert nobody.predict(item) == pytest.approx(model.predict(-1, item), abs=1e-4)
+    assert model.predict(-1, item) == pytest.approx(model.mean + model.item_biases[5], abs=1e-4)
+    assert model.predict(user, -1) == pytest.approx(np.clip(model.mean + model.user_biases[3], 0.5, 5), abs=1e-4)
+    assert np.isfinite(model.predict(-1, -1))
+
+
+def test_a_stranger_gets_wider_intervals(model: BayesianModel) -> None:
+    rows = np.arange(100)
+    likes = {int(i): float(s) for i, s in zip(model.items.ids[:400:10], np.tile([3.5, 4.0], 20), strict=True)}
+    few = dict(list(likes.items())[:2])
+    stranger, newcomer, regular = (model.spread(model.fold_in(r), rows) for r in ({}, few, likes))
+    assert stranger.mean() > newcomer.mean() > regular.mean()
+    assert np.all(model.deviations([-1], [model.items.ids[0]]) > model.deviations([model.users.ids[0]], [-1]) * 0.5)
+
+
+def test_save_and_load_keep_every_answer(model: BayesianModel, tmp_path: object) -> None:
+    loaded, _ = matinee.load_model(matinee.save(model, path=f"{tmp_path}/m"))
+    assert isinstance(loaded, BayesianModel)
+    assert loaded.params == model.params
+    users, items = model.users.ids[:30], model.items.ids[:30]
+    when = np.full(30, int(model.days[3]) * 86_400)
+    assert np.array_equal(loaded.predict(users, items, when), model.predict(users, items, when))
+    for a, b in zip(loaded.predict_interval(users, items), model.predict_interval(users, items), strict=True):
+        assert np.array_equal(a, b)
+    likes = {int(model.items.ids[7]): 4.0}
+    assert np.array_equal(loaded.fold_in(likes).scores(), model.fold_in(likes).scores())
+
+
+def test_probability_and_interval_agree(model: BayesianModel) -> None:
+    users, items = model.users.ids[:50], model.items.ids[:50]
+    p = model.probability(users, items, 4)
+    assert np.all((p >= 0) & (p <= 1))
+    assert np.all(model.probability(users, items, 3) >= p)
+    narrow, wide = model.predict_interval(users, items, 0.5), model.predict_interval(users, items, 0.9)
+    assert np.all((wide[0] <= narrow[0]) & (narrow[1] <= wide[1]))
+
+
+def test_interval_and_probability_by_hand() -> None:
+    low, high = interval(np.array([3.0]), np.array([0.5]), 0.9, (0.5, 5.0))
+    assert (low[0], high[0]) == (pytest.approx(3 - 1.6449 * 0.5, abs=1e-3), pytest.approx(3 + 1.6449 * 0.5, abs=1e-3))
+    assert probability_above(np.array([3.75]), np.array([1.0]), 4)[0] == pytest.approx(0.5)
+
+
+def test_variances_are_read_off_a_product() -> None:
+    rng = np.random.default_rng(0)
+    users, items = rng.integers(0, 40, 40_000), rng.integers(0, 30, 40_000)
+    true_user, true_item = rng.uniform(0.5, 2, 40), rng.uniform(0.5, 2, 30)
+    squares = true_user[users] * true_item[items] * rng.chisquare(1, 40_000)
+    mean, user, item = product_variances(squares, users, items, 40, 30, 10)
+    product = mean * user[:, None] * item[None, :]
+    assert np.allclose(product, true_user[:, None] * true_item[None, :], rtol=0.3)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [{"rank": 0}, {"samples": 0}, {"burn_in": 190}, {"burn_in": -1}, {"shrinkage": 0}, {"seed": -1}, {"threads": 0}],
+)
+def test_parameters_out_of_range_are_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(ParameterError, match=next(iter(bad))):
+        BayesianMF(**bad)
+
+
+def test_bad_questions_are_refused(model: BayesianModel) -> None:
+    with pytest.raises(ParameterError, match="2 users and 1 items"):
+        model.predict([1, 2], [3])
+    with pytest.raises(ParameterError, match="1 timestamps arrived for 2 pairs"):
+        model.predict([1, 2], [3, 4], [5])
+    with pytest.raises(ParameterError, match=r"level=1\.5"):
+        model.predict_interval([1], [2], 1.5)

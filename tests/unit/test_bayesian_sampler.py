@@ -1,0 +1,215 @@
+"""The sampler: known answers, its own model's parameters recovered, and nothing that depends on threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare, kstest
+
+from matinee import BayesianMF, Ratings
+from matinee.models.bayesian.sampler import NOISE_SHAPE, Chain, Rows
+from matinee.models.kernels import gibbs
+
+WIDE = (-1e9, 1e9)
+
+
+def world(seed: int = 0, users: int = 12, items: int = 10, n: int = 70, days: int = 0) -> Ratings:
+    rng = np.random.default_rng(seed)
+    pairs = rng.permutation(users * items)[:n]
+    times = rng.integers(0, days, n) * 86_400 if days else None
+    return Ratings.from_arrays(pairs // items, pairs % items, rng.normal(size=n), times, scale=WIDE)
+
+
+def chain_of(ratings: Ratings, **changes: object) -> Chain:
+    options = {"rank": 3, "seed": 1, "sets": True, "time": True, "threads": 1} | changes
+    return Chain(ratings, **options)  # type: ignore[arg-type]
+
+
+def test_normals_are_normal_and_counted() -> None:
+    key, out = np.uint64(0x9E3779B97F4A7C15), np.empty(20_000)
+    gibbs.normals(np.uint64(0), key, len(out), out)
+    assert kstest(out, "norm").pvalue > 0.01
+    again = np.empty(10)
+    gibbs.normals(np.uint64(100), key, 10, again)
+    assert np.array_equal(again, out[100:110])
+
+
+def row_posterior(chain: Chain, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """One user's conditional mean and covariance, in NumPy: factors first, the bias last."""
+    side, rank = chain.users, chain.rank
+    span = slice(side.indptr[row], side.indptr[row + 1])
+    q, day = chain.items.rows, chain.day_side.rows
+    i, t = side.left[span], side.right[span]
+    y = side.targets[span].astype(np.float64) - q.biases[i]
+    factors = q.factors[i, :rank].astype(np.float64)
+    if len(chain.days):
+        e = day.factors[t, :rank]
+        y = y - day.biases[t] - (factors * e).sum(1)
+        factors = factors + e
+    h = np.column_stack([factors, np.ones(len(y))])
+    parts = np.append(np.arange(rank), -1)
+    prior = np.append(side.prior[row, :rank], side.prior_bias[row])
+    precision = side.rows.precision[parts].astype(np.float64)
+    weight = chain.alpha * chain.tau[row]
+    covariance = np.linalg.inv(weight * h.T @ h + np.diag(precision))
+    return covariance @ (weight * h.T @ y + precision * prior), covariance
+
+
+@pytest.mark.parametrize("days", [0, 4])
+def test_conditional_means_and_covariances_are_the_conjugate_ones(days: int) -> None:
+    chain = chain_of(world(days=days))
+    for _ in range(3):
+        chain.step()
+    means = Rows.zeros(len(chain.tau), chain.rank)
+    chain.draw(chain.users, 0, means=means)
+    draws = []
+    for sweep in range(4000):
+        chain.sweep = sweep
+        chain.draw(chain.users, 0)
+        draws.append(np.append(chain.users.rows.factors[0, :3], chain.users.rows.biases[0]))
+    expected, covariance = row_posterior(chain, 0)
+    assert np.allclose(np.append(means.factors[0, :3], means.biases[0]), expected, atol=1e-4)
+    error = np.sqrt(np.diag(covariance) / len(draws))
+    assert np.all(np.abs(np.mean(draws, axis=0) - expected) < 5 * error)
+    assert np.allclose(np.cov(np.array(draws).T), covariance, atol=0.1 * np.diag(covariance).max())
+
+
+def test_a_member_of_sets_is_drawn_from_its_conjugate_posterior() -> None:
+    remainder, bias = np.zeros((2, 16), np.float32), np.array([1.0, 3.0], np.float32)
+    remainder[:, 0] = [2.0, 4.0]
+    weight = np.array([0.5, 1.0], np.float32)
+    precision, own = np.full(17, 4.0, np.float32), np.full(17, 2.0, np.float32)
+    mean, draws = np.zeros(17, np.float32), []
+    for counter in range(4000):
+        y, y_bias = np.zeros((1, 16), np.float32), np.zeros(1, np.float32)
+        r, rb = remainder.copy(), bias.copy()
+        gibbs.sample_sets(
+            np.array([0, 2]), np.array([0, 1], np.int32), weight, r.reshape(-1), rb, 1, 16, precision, own, mean,
+            np.uint64(counter * 18), np.uint64(0x9E3779B97F4A7C15), y.reshape(-1), y_bias,
+        )  # fmt: skip
+        assert np.allclose(r[:, 0] + weight * y[0, 0], remainder[:, 0], atol=1e-5)
+        draws.append([y[0, 0], y_bias[0]])
+    total = 4 * 1.25 + 2
+    assert np.allclose(np.mean(draws, axis=0), [4 * 5.0 / total, 4 * 3.5 / total], atol=0.03)
+    assert np.allclose(np.var(draws, axis=0), 1 / total, rtol=0.1)
+
+
+def test_hyperparameters_close_in_on_what_the_rows_were_drawn_from() -> None:
+    rng = np.random.default_rng(3)
+    rows = Rows.zeros(4000, 2)
+    rows.factors[:, :2] = rng.normal([1.0, -2.0], [0.5, 2.0], (4000, 2))
+    rows.biases[:] = rng.normal(0.3, 1.0, 4000)
+    means, precisions = [], []
+    for _ in range(50):
+        rows.draw_hyper(rows.factors, rows.biases, rng)
+        means.append(rows.mean[[0, 1, -1]].copy())
+        precisions.append(rows.precision[[0, 1, -1]].copy())
+    assert np.allclose(np.mean(means, axis=0), [1.0, -2.0, 0.3], atol=0.1)
+    assert np.allclose(np.mean(precisions, axis=0), [4.0, 0.25, 1.0], rtol=0.1)
+
+
+@dataclass(eq=False)
+class GivenRows(Rows):
+    """Rows whose mean and precision are known."""
+
+    def draw_hyper(self, *_: object) -> None:
+        """Leave both as they are."""
+
+
+def given(chain: Chain) -> None:
+    for rows in (chain.users, chain.items, chain.day_side):
+        rows.rows = GivenRows(rows.rows.factors, rows.rows.biases, chain.rank)
+        rows.rows.precision[:] = 4
+        if rows.sets is not None:
+            rows.sets.rows = GivenRows(rows.sets.rows.factors, rows.sets.rows.biases, chain.rank)
+            rows.sets.rows.precision[:] = 9
+
+
+def draw_truth(chain: Chain, rng: np.random.Generator) -> tuple[float, float]:
+    """Draw everything from the prior and stars from that; return the noise's precision and the first pair's stars."""
+
+    def rows_of(n: int, precision: float) -> np.ndarray:
+        return rng.normal(0, precision**-0.5, (n, chain.rank + 1))
+
+    sides = []
+    for side in (chain.users, chain.items):
+        rows = rows_of(len(side.rows.biases), 4)
+        members, sets = rows_of(len(side.sets.indptr) - 1, 9), side.sets
+        for member, row in enumerate(members):
+            owners = sets.owners[sets.indptr[member] : sets.indptr[member + 1]]
+            rows[owners] += sets.weight[owners, None] * row
+        sides.append(rows)
+    alpha = rng.gamma(0.5, 2)
+    tau = rng.gamma(NOISE_SHAPE / 2, 2 / NOISE_SHAPE, len(chain.tau))
+    p, q = sides[0][chain.owner], sides[1][chain.users.left]
+    score = (p[:, :-1] * q[:, :-1]).sum(1) + p[:, -1] + q[:, -1]
+    stars = score + rng.normal(size=len(score)) / np.sqrt(alpha * tau[chain.owner])
+    chain.users.targets = stars.astype(np.float32)
+    chain.items.targets = chain.users.targets[chain.items.order]
+    return alpha, score[0]
+
+
+def test_simulation_based_calibration_of_prediction_and_noise() -> None:
+    """Ranks of the truth among posterior draws are uniform (Talts et al. 2018, "Validating Bayesian Inference
+    Algorithms with Simulation-Based Calibration").
+    """
+    draws, ranks = 9, []
+    for run in range(150):
+        chain = chain_of(world(seed=run, n=60), rank=2, seed=run)
+        given(chain)
+        alpha, score = draw_truth(chain, np.random.default_rng([7, run]))
+        seen = []
+        for sweep in range(20 + 6 * draws):
+            chain.step()
+            if sweep >= 20 and sweep % 6 == 0:
+                seen.append((chain.alpha, chain.users.targets[0] - chain.errors[0]))
+        seen = np.array(seen[-draws:])
+        ranks.append([(seen[:, 0] < alpha).sum(), (seen[:, 1] < score).sum()])
+    for column in np.array(ranks).T:
+        counts = np.bincount(column // 2, minlength=5)
+        assert chisquare(counts).pvalue > 1e-3, counts
+
+
+def test_the_number_of_threads_changes_nothing_and_the_seed_everything() -> None:
+    ratings = world(users=60, items=40, n=900, days=5)
+    one, two, other = (chain_of(ratings, threads=threads, seed=seed) for threads, seed in [(1, 1), (2, 1), (2, 2)])
+    for chain in (one, two, other):
+        for _ in range(5):
+            chain.step()
+    for side in ("users", "items", "day_side"):
+        assert np.array_equal(getattr(one, side).rows.factors, getattr(two, side).rows.factors)
+        assert not np.array_equal(getattr(one, side).rows.factors, getattr(other, side).rows.factors)
+    assert one.alpha == two.alpha
+
+
+@pytest.mark.parametrize("side", ["users", "items"])
+def test_sets_hold_training_pairs_and_no_other(side: str) -> None:
+    """Every pair of the sets is a training rating: one test pair among them fails this."""
+    whole = world(users=30, items=20, n=300)
+    keep = np.random.default_rng(0).random(300) < 0.8
+    chain = chain_of(train := whole.select(keep))
+    sets = getattr(chain, side).sets
+    members = np.repeat(np.arange(len(sets.indptr) - 1), np.diff(sets.indptr))
+    pairs = (sets.owners, members) if side == "users" else (members, sets.owners)
+    inside = set(zip(train.users.ids[pairs[0]].tolist(), train.items.ids[pairs[1]].tolist(), strict=True))
+    assert inside == set(zip(train.user_ids.tolist(), train.item_ids.tolist(), strict=True))
+    held_out = whole.select(~keep)
+    assert not inside & set(zip(held_out.user_ids.tolist(), held_out.item_ids.tolist(), strict=True))
+    n = np.bincount(sets.owners)
+    assert np.allclose(sets.weight, n**-0.5)
+
+
+def test_progress_counts_sweeps_and_its_errors_stop_the_fit() -> None:
+    seen = []
+
+    def stop(progress: object) -> None:
+        seen.append(progress)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        BayesianMF(rank=2, iterations=10, burn_in=2, samples=2).fit(world(), progress=stop)
+    assert [p.iteration for p in seen] in ([1, 2, 3], [0, 1, 2])
+    assert seen[-1].iterations == 10
