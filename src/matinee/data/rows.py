@@ -43,20 +43,24 @@ def parse_row(text: str, layout: Layout) -> tuple[int | str, int | str, float, i
     return user, item, _stars(fields[where.rating], layout.scale), time
 
 
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
+
+
 def _id(text: str, what: str, string: bool) -> int | str:
     if not text:
         raise ValueError(f"the {what} id is empty")
     if string:
         return text
     if not INTEGER.match(text.strip()):
-        raise ValueError(f"the {what} id is {text!r}; an integer is needed, as in the rows before (or string_ids)")
+        raise ValueError(f"the {what} id is {_shown(text)}; an integer is needed, as in most rows (or string_ids)")
     return int(text)
 
 
 def _stars(text: str, scale: tuple[float, float]) -> float:
     low, high = scale
     if not NUMBER.match(text.strip()) or not low <= np.float32(text) <= high:
-        raise ValueError(f"the rating is {text!r}; {low:g} to {high:g} stars are allowed")
+        raise ValueError(f"the rating is {_shown(text)}; {low:g} to {high:g} stars are allowed")
     return float(text)
 
 
@@ -65,8 +69,8 @@ def _seconds(text: str, kind: str) -> int:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise ValueError(f"the time is {text!r}; a date such as 2015-03-28 17:05:00 is needed") from None
+            raise ValueError(f"the time is {_shown(text)}; a date such as 2015-03-28 17:05:00 is needed") from None
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     if not (INTEGER if kind == "integer" else NUMBER).match(text.strip()):
-        raise ValueError(f"the time is {text!r}; seconds since 1970 are needed")
+        raise ValueError(f"the time is {_shown(text)}; seconds since 1970 are needed")
     return int(float(text)) if kind == "number" else int(text)

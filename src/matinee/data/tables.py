@@ -8,7 +8,8 @@ rows out. Memory: 20 bytes a rating, and for a stream four blocks of `BLOCK_BYTE
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,7 +26,9 @@ from matinee.data.sources import damage_named, open_file
 from matinee.errors import BadRowError, DataError
 
 FIRST_LINE_BYTES = 100_000
-"""The header and the first row may not be longer."""
+"""The header and the first rows may not be longer."""
+SNIFFED_ROWS = 100
+"""So many rows say whether ids are strings and how the time is written."""
 BLOCK_BYTES = 16 << 20
 """A stream is read in blocks of this size; no line may be longer."""
 Column: TypeAlias = Any  # int32, int64 or, for strings, object
@@ -83,7 +86,7 @@ def read_ratings_csv(
     skip_bad_rows
         Leave malformed rows out and count them.
     string_ids
-        Take ids as strings even if the first row's look like integers.
+        Take ids as strings even if most of the first rows' look like integers.
 
     Raises
     ------
@@ -110,11 +113,11 @@ def read_table(
     whole: Path | None = None,
 ) -> RatingColumns:
     """As `read_ratings_csv`, of a stream; `whole` is the plain file that it reads, if there is one."""
-    header, row = (_first_line(stream, label) for _ in range(2))
-    layout = sniff(header, row, names or ColumnNames(), label=label, string_ids=string_ids)
+    header, *rows = (_first_line(stream, label) for _ in range(1 + SNIFFED_ROWS))
+    layout = sniff(header, rows, names or ColumnNames(), label=label, string_ids=string_ids)
     layout = replace(layout, scale=scale, skip_bad_rows=skip_bad_rows)
     columns = None if whole is None else _parse_quickly(whole, layout, skip_lines=1)
-    return columns or read_rows(stream, layout, row)
+    return columns or read_rows(stream, layout, b"".join(rows))
 
 
 def _first_line(stream: IO[bytes], label: str) -> bytes:
@@ -128,32 +131,36 @@ def _endless(label: str, limit: int) -> DataError:
     return DataError(f"{label} has a line of more than {limit:,} bytes: that is no table of ratings")
 
 
-def sniff(header: bytes, row: bytes, names: ColumnNames, *, label: str, string_ids: bool = False) -> Layout:
-    """Find out from the header and the first row how a file is written."""
+def sniff(header: bytes, rows: Sequence[bytes], names: ColumnNames, *, label: str, string_ids: bool = False) -> Layout:
+    """Find out from the header and most of the first rows how a file is written."""
     if not header.strip():
         raise DataError(f"{label} is empty: a header and rows of ratings are needed")
     title = header.decode("utf-8-sig", "replace").rstrip("\r\n")
     separator = max(",\t;|", key=title.count)
     found = places(next(csv.reader([title], delimiter=separator)), names, label)
-    if not row.strip():
+    texts = [row.decode("utf-8", "replace").strip("\r\n") for row in rows if row.strip()]
+    if not texts:
         raise DataError(f"{label} has a header but no ratings: at least one is needed")
-    fields = next(csv.reader([row.decode("utf-8", "replace").rstrip("\r\n")], delimiter=separator))
-    layout = Layout(label=label, places=found, separator=separator)
-    if len(fields) != found.width:
-        return layout
-    users, items = (string_ids or _looks_like_string(fields[place]) for place in (found.user, found.item))
-    time = "integer" if found.time is None else _time_kind(fields[found.time])
-    return replace(layout, strings=(users, items), time=time)
+    fields = [row for row in csv.reader(texts, delimiter=separator) if len(row) == found.width]
+    strings = [string_ids or _are_strings(row[place] for row in fields) for place in (found.user, found.item)]
+    kinds = Counter(_time_kind(row[found.time]) for row in fields if found.time is not None)
+    return Layout(
+        label=label, places=found, separator=separator, strings=(strings[0], strings[1]),
+        time=kinds.most_common(1)[0][0] if kinds else "integer",
+    )  # fmt: skip
 
 
-def _looks_like_string(text: str) -> bool:
-    return bool(text) and (not INTEGER.match(text) or (len(text) > 1 and text[0] == "0"))
+def _are_strings(ids: Iterable[str]) -> bool:
+    """Say so if most are no integers, or one is written with a leading zero, which would be lost."""
+    given = [text.strip() for text in ids if text.strip()]
+    padded = any(len(text) > 1 and text[0] == "0" for text in given)
+    return padded or 2 * sum(not INTEGER.match(text) for text in given) > len(given)
 
 
 def _time_kind(text: str) -> Literal["integer", "number", "date"]:
-    if INTEGER.match(text):
+    if INTEGER.match(text.strip()):
         return "integer"
-    return "number" if NUMBER.match(text) else "date"
+    return "number" if NUMBER.match(text.strip()) else "date"
 
 
 def read_rows(stream: IO[bytes], layout: Layout, head: bytes = b"") -> RatingColumns:
