@@ -44,8 +44,8 @@ def default_of(name: str) -> str:
 
 def cli_page() -> str:
     """Return the help of every command."""
-    parts = ["# Command line\n", NOTE, "", help_of(cli, click.Context(cli, info_name="matinee"))]
-    root = click.Context(cli, info_name="matinee")
+    root = click.Context(cli, info_name="matinee", help_option_names=["-h", "--help"])
+    parts = ["# Command line\n", NOTE, "", help_of(cli, root)]
     for name in COMMANDS:
         parts += list(sections(cli.get_command(root, name), name, root))
     return "\n".join(parts)

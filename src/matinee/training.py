@@ -103,7 +103,7 @@ def train(
         rating_model = stars.fit(dataset.ratings, progress=_stage("stars, on everything", report))
         ranking_model = picks.fit(dataset.ratings, progress=_stage("picks, on everything", report)) if picks else None
     model_id = registry.publish(
-        rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings, metrics=metrics, data=dataset.name
+        rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings, metrics=metrics, data=dataset.label
     )
     return Trained(model_id, metrics, time.perf_counter() - start)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -283,3 +285,35 @@ def test_doctor_finds_a_damaged_model(tmp_path: Path) -> None:
     broken = [finding for finding in json.loads(result.stdout)["findings"] if finding["state"] == "broken"]
     assert [finding["what"] for finding in broken] == ["model"]
     assert "item_factors.npy" in broken[0]["found"]
+
+
+def test_training_on_an_altered_release_says_so_and_remembers(small_zip: Path, tmp_path: Path) -> None:
+    altered = tmp_path / "ml-latest-small.zip"
+    with zipfile.ZipFile(small_zip) as original, zipfile.ZipFile(altered, "w") as copy:
+        for name in original.namelist():
+            text = original.read(name)
+            copy.writestr(name, text.replace(b"\n1,1,4.0,", b"\n1,1,3.0,") if name.endswith("ratings.csv") else text)
+    flags = ["--rank", "4", "--iterations", "1", "--no-picks", "--test", "0"]
+    trained = run(tmp_path / "home", "train", str(altered), *flags)
+    assert trained.exit_code == 0
+    assert "calls itself ml-latest-small but is altered" in trained.stderr
+    assert asked(tmp_path / "home", "models", "show")["data"]["name"] == "ml-latest-small (altered)"
+
+
+def test_serving_a_damaged_model_is_refused_before_anything_starts(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "models", tmp_path / "models")
+    current = Registry(tmp_path / "models").current()
+    (tmp_path / "models" / str(current) / "stars" / "item_factors.npy").unlink()
+    refused = run(tmp_path, "serve", "--port", "0")
+    assert refused.exit_code == 1
+    assert "item_factors.npy" in refused.stderr
+
+
+@pytest.mark.parametrize("stars", ["0", "6", "five", "nan"])
+def test_a_rating_off_the_scale_is_named_with_its_film_or_line(home: Path, tmp_path: Path, stars: str) -> None:
+    rated = run(home, "recommend", "--rate", f"260={stars}")
+    assert (rated.exit_code, stars in rated.stderr, "0.5 to 5" in rated.stderr) == (1, True, True)
+    lines = tmp_path / "mine.txt"
+    lines.write_text(f"260,4\n1,{stars}\n")
+    filed = run(home, "recommend", "--ratings", str(lines))
+    assert (filed.exit_code, "line 2" in filed.stderr, "0.5 to 5" in filed.stderr) == (1, True, True)

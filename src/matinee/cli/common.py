@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from matinee.data.dataset import Dataset
     from matinee.training import Step
 
 READING = {
@@ -44,8 +45,25 @@ def data_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("data", metavar="DATA")(gathered)
 
 
+def loaded(data: str, home: Path, reading: dict[str, Any]) -> Dataset:
+    """Load DATA; remark on what is not as one would think: an altered release, rows left out, pairs rated twice."""
+    import matinee
+
+    dataset = matinee.load(data, home=home, **reading)
+    if dataset.original is False:
+        say(f"matinee: {data} calls itself {dataset.name} but is altered: its checksum or counts are not the release's")
+    if dataset.skipped_rows:
+        say(f"matinee: {dataset.skipped_rows} malformed rows of {data} were left out")
+    if dataset.ratings.duplicates:
+        say(f"matinee: {dataset.ratings.duplicates} older ratings of films rated twice were left out")
+    return dataset
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on standard output.")
 """The parameter is called `as_json`."""
+
+SEED = click.IntRange(min=0)
+"""Type of seeds."""
 
 
 def _home(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path:

@@ -36,7 +36,7 @@ def demo(serving: bool, port: int | None, home: Path) -> None:
     """
     folder = home / "demo"
     recommender = opened_or_trained(folder)
-    ratings = dict(parse_lines(TUTORIAL_RATINGS, "the demo's ratings", recommender.catalogue))
+    ratings = dict(parse_lines(TUTORIAL_RATINGS, "the demo's ratings", recommender.catalogue, recommender.stars.scale))
     rated = "; ".join(f"{recommender.catalogue.movie(movie_id).name} {stars:g}" for movie_id, stars in ratings.items())
     click.echo(textwrap.fill(f"Somebody new rates ten films: {rated}.", 100))
     click.echo("\nTen films for them:\n")

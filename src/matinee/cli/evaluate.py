@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matinee.cli.common import answer, columns, data_argument, home_option, json_option, steps_shown
+from matinee.cli.common import SEED, answer, columns, data_argument, home_option, json_option, loaded, steps_shown
 
 if TYPE_CHECKING:
     from matinee.data.dataset import Dataset
@@ -28,13 +28,13 @@ PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 )
 @click.option("--last", default=5, show_default=True, help="With --protocol last: ratings held out of each person's.")
 @click.option("--folds", default=5, show_default=True, help="With --protocol k-fold: how many.")
-@click.option("--split-seed", default=0, show_default=True, help="Of the split; repeats count on from it.")
+@click.option("--split-seed", type=SEED, default=0, show_default=True, help="Of the split; repeats count on from it.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="How many splits to average.")
 @click.option("--rank", type=int, help="Length of the factors.")
 @click.option("--regularization", type=float, help="Weight of the squared factors.")
 @click.option("--damping", type=float, help="Stars: weight of the squared factors, however many ratings.")
 @click.option("--iterations", type=int, help="How often both sides are solved.")
-@click.option("--seed", type=int, help="Of the first factors.")
+@click.option("--seed", type=SEED, help="Of the first factors.")
 @click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
 @click.option("-k", "--k", default=10, show_default=True, help="Ranking: length of the lists.")
 @click.option("--relevant-from", default=4.0, show_default=True, help="Least stars of a liked (relevant) rating.")
@@ -48,7 +48,6 @@ def evaluate(
 
     Everything is fitted on the training part alone: no model is measured on ratings that it has seen.
     """
-    import matinee
     from matinee.evaluation import report
 
     if task == "stars" and options["protocol"] == "strong":
@@ -57,7 +56,7 @@ def evaluate(
         if task == "ranking" and options[name] is not None:
             raise click.UsageError(f"--{name} has no meaning for --task ranking")
     report.check_plot(plot)
-    dataset = matinee.load(data, home=home, **reading)
+    dataset = loaded(data, home, reading)
     evaluation = measured(dataset, task, options)
     if plot:
         report.plot_evaluation(evaluation, plot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matinee.store.ratings import RatingStore
 
 Id: TypeAlias = int | str
+Scale: TypeAlias = tuple[float, float]
 
 MOST_BYTES = 10_000_000
 """A file of one person's ratings is smaller than this; a data set given by mistake is not."""
@@ -63,8 +65,8 @@ def gather(
         with live_ratings(home) as live:
             ratings = ratings_of(recommender, user, live)
     if ratings_file is not None:
-        ratings |= dict(rating_lines(ratings_file, recommender.catalogue))
-    ratings |= dict(parse_rate(text, recommender.catalogue) for text in rate)
+        ratings |= dict(rating_lines(ratings_file, recommender.catalogue, recommender.stars.scale))
+    ratings |= dict(parse_rate(text, recommender.catalogue, recommender.stars.scale) for text in rate)
     return ratings
 
 
@@ -83,15 +85,15 @@ def live_ratings(home: Path) -> Iterator[RatingStore | None]:
         yield store
 
 
-def parse_rate(text: str, catalogue: Catalogue) -> tuple[Id, float]:
+def parse_rate(text: str, catalogue: Catalogue, scale: Scale) -> tuple[Id, float]:
     """Turn ``260=4`` or ``Toy Story (1995)=3.5`` into a movie id and stars."""
     movie, equals, stars = text.rpartition("=")
     if not equals or not movie.strip():
         raise ParameterError(f"--rate {text!r}: give MOVIE=STARS, such as 260=4 or 'Toy Story (1995)=3.5'")
-    return catalogue.resolve(movie.strip()).movie_id, number_of_stars(stars, f"--rate {text!r}")
+    return catalogue.resolve(movie.strip()).movie_id, number_of_stars(stars, f"--rate {text!r}", scale)
 
 
-def rating_lines(path: Path, catalogue: Catalogue) -> Iterator[tuple[Id, float]]:
+def rating_lines(path: Path, catalogue: Catalogue, scale: Scale) -> Iterator[tuple[Id, float]]:
     """Read the lines ``movieId,rating`` of a file, as the tutorial's ``user_ratings.file`` has them."""
     with click.open_file(str(path), "rb") as file:
         raw = file.read(MOST_BYTES + 1)
@@ -103,10 +105,10 @@ def rating_lines(path: Path, catalogue: Catalogue) -> Iterator[tuple[Id, float]]
         raise DataError(f"{path} is not text: byte {error.start + 1} is not UTF-8") from error
     if not text.strip():
         raise DataError(f"{path} is empty: give lines movieId,rating such as 260,4.5")
-    yield from parse_lines(text, str(path), catalogue)
+    yield from parse_lines(text, str(path), catalogue, scale)
 
 
-def parse_lines(text: str, source: str, catalogue: Catalogue) -> Iterator[tuple[Id, float]]:
+def parse_lines(text: str, source: str, catalogue: Catalogue, scale: Scale) -> Iterator[tuple[Id, float]]:
     """Yield the ratings of lines ``movieId,rating``; a bad line is named with its number."""
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
@@ -115,14 +117,18 @@ def parse_lines(text: str, source: str, catalogue: Catalogue) -> Iterator[tuple[
         if not comma:
             raise BadRowError(source, number, f"{line[:80]!r} is not movieId,rating such as 260,4.5")
         try:
-            yield catalogue.resolve(movie.strip()).movie_id, number_of_stars(stars, repr(line[:80]))
+            yield catalogue.resolve(movie.strip()).movie_id, number_of_stars(stars, repr(line[:80]), scale)
         except (UnknownMovieError, ParameterError) as error:
             raise BadRowError(source, number, str(error)) from error
 
 
-def number_of_stars(text: str, where: str) -> float:
-    """Turn text into a number; whether it lies on the model's scale is the recommender's business."""
+def number_of_stars(text: str, where: str, scale: Scale) -> float:
+    """Turn text into a number of stars on the scale."""
+    low, high = scale
     try:
-        return float(text)
-    except ValueError as error:
-        raise ParameterError(f"{where}: {text.strip()!r} is not a number of stars; 0.5 to 5 is allowed") from error
+        stars = float(text)
+    except ValueError:
+        stars = math.nan
+    if not low <= stars <= high:
+        raise ParameterError(f"{where}: {text.strip()!r} is not a number of stars; {low:g} to {high:g} is allowed")
+    return stars

@@ -8,7 +8,6 @@ from typing import Any, get_args
 import click
 
 from matinee.cli.common import say
-from matinee.errors import ArtifactError
 from matinee.settings import Settings
 
 
@@ -37,8 +36,5 @@ def serve(**flags: str | None) -> None:
     from matinee.web import server
 
     settings = Settings.read(**flags)
-    if Registry(settings.models_dir).current() is None:
-        raise ArtifactError(
-            f"there is no model in {settings.models_dir} yet: train one with `matinee train DATA` first"
-        )
+    Registry(settings.models_dir).read()  # no model, or a damaged one, is said here, once
     server.serve(settings, on_ready=lambda url: say(f"serving {url} (API at {url}/api/v1/movies); Ctrl-C stops"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matinee.cli.common import answer, data_argument, home_option, json_option, steps_shown
+from matinee.cli.common import SEED, answer, data_argument, home_option, json_option, loaded, steps_shown
 from matinee.models.als import ALS
 from matinee.models.implicit_als import ImplicitALS
 
@@ -52,9 +52,9 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @data_argument
 @model_options
 @click.option("--picks/--no-picks", default=True, show_default=True, help="Train the ranking model too.")
-@click.option("--seed", default=ALS.seed, show_default=True, help="Of the first factors of both models.")
+@click.option("--seed", type=SEED, default=ALS.seed, show_default=True, help="Of the first factors of both models.")
 @click.option("--test", default=0.2, show_default=True, help="Part held out for measuring; 0 skips measuring.")
-@click.option("--split-seed", default=0, show_default=True, help="Of the hold-out.")
+@click.option("--split-seed", type=SEED, default=0, show_default=True, help="Of the hold-out.")
 @json_option
 @home_option
 def train(
@@ -72,13 +72,12 @@ def train(
 
     Nothing is written before the models are complete: Ctrl-C leaves the current model as it was.
     """
-    import matinee
     from matinee import training
     from matinee.registry import Registry
 
     stars = ALS(**{name: model[name] for name in STARS}, seed=seed)
     ranking = ImplicitALS(**{name: model[f"picks_{name}"] for name in PICKS}, seed=seed) if picks else None
-    dataset = matinee.load(data, home=home, **reading)
+    dataset = loaded(data, home, reading)
     with steps_shown() as report:
         trained = training.train(
             dataset, Registry(home / "models"), stars=stars, picks=ranking, test=test, seed=split_seed, report=report

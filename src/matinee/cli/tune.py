@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matinee.cli.common import answer, columns, data_argument, home_option, json_option, steps_shown
+from matinee.cli.common import SEED, answer, columns, data_argument, home_option, json_option, loaded, steps_shown
 
 if TYPE_CHECKING:
     from matinee.data.ratings import Ratings
@@ -74,9 +74,9 @@ def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[fl
 @click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
 @click.option("--tutorial", is_flag=True, help="The tutorial's setting: ranks 4,8,12, 0.1, 10 iterations, no biases.")
 @click.option("--split", default="6:2:2", show_default=True, callback=fractions, help="Training:validation:test.")
-@click.option("--split-seed", default=0, show_default=True, help="Of the split; repeats count on from it.")
+@click.option("--split-seed", type=SEED, default=0, show_default=True, help="Of the split; repeats count on from it.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="How many splits to average.")
-@click.option("--seed", default=5, show_default=True, help="Of the first factors.")
+@click.option("--seed", type=SEED, default=5, show_default=True, help="Of the first factors.")
 @click.option("--trials", type=click.IntRange(1), help="Let Optuna try so many between the least and greatest values.")
 @click.option(
     "--early-stopping/--no-early-stopping", default=None, help="Choose the iterations by validation (ranking: on)."
@@ -101,7 +101,6 @@ def tune(
     The best combination is then measured, once, on the test part. Without a validation part (--split 7:3) one
     combination is fitted and tested.
     """
-    import matinee
     from matinee.evaluation import report
     from matinee.evaluation.tuning import ranking_task, stars_task
 
@@ -112,7 +111,7 @@ def tune(
     report.check_plot(plot)
     space = chosen_space("tutorial" if tutorial else task, options)
     what = stars_task() if task == "stars" else ranking_task(k=options["k"], relevant_from=options["relevant_from"])
-    ratings = matinee.load(data, home=home, **reading).ratings
+    ratings = loaded(data, home, reading).ratings
     splits = [parts(ratings, options["split"], options["split_seed"] + repeat) for repeat in range(options["repeats"])]
     stopping = task == "ranking" if options["early_stopping"] is None else options["early_stopping"]
     tuning = run(what, splits, space, trials=options["trials"], seed=options["seed"], early_stopping=stopping)

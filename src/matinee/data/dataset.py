@@ -53,6 +53,11 @@ class Dataset:
     skipped_rows: int = 0
 
     @property
+    def label(self) -> str:
+        """The name, and that this is not the original release where that is known."""
+        return f"{self.name} (altered)" if self.original is False else self.name
+
+    @property
     def links(self) -> int:
         """How many movies have an IMDb or a TMDb id."""
         return int((self.movies["imdb_id"].is_not_null() | self.movies["tmdb_id"].is_not_null()).sum())

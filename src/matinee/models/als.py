@@ -76,6 +76,8 @@ class ALS:
             raise ParameterError(f"regularization={self.regularization}: give a number above 0")
         if not (0 <= self.damping < math.inf and 0 <= self.bias_damping < math.inf):
             raise ParameterError(f"damping={self.damping}, bias_damping={self.bias_damping}: neither may be negative")
+        if self.seed < 0:
+            raise ParameterError(f"seed={self.seed}: give a whole number of at least 0")
         if self.threads is not None and self.threads < 1:
             raise ParameterError(f"threads={self.threads}: give at least 1, or None for all processors")
 
