@@ -21,7 +21,7 @@ demo: $(INSTALLED)
 	@$(BIN)/matinee demo || [ $$? -eq 130 ]
 
 test: $(TESTING)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 check: $(TESTING)
 	$(BIN)/ruff check .
