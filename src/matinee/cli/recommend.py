@@ -158,7 +158,7 @@ def predict(
 
 @click.command()
 @click.argument("movie", metavar="MOVIE")
-@click.option("--limit", default=10, show_default=True, help="How many films at most.")
+@click.option("--limit", type=click.IntRange(0), default=10, show_default=True, help="How many films at most.")
 @model_option
 @json_option
 @home_option
