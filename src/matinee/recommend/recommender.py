@@ -112,7 +112,7 @@ class Recommender:
             raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
         filters, dials, taste = self._sort_out(ratings, options)
         masks = filters.removing(self.catalogue, taste.seen)
-        pool = self._pool(filters)
+        pool = self.pool(filters)
         ordered = self.order(taste, dials, left(pool, masks), offset + limit)
         total = int(ordered.allowed.sum())
         return Recommendations(
@@ -139,7 +139,8 @@ class Recommender:
         """Whether somebody rated each film, shape ``(n_movies,)``: lists hold no others unless `only` names them."""
         return self._picks.rated
 
-    def _pool(self, filters: Filters) -> Bools:
+    def pool(self, filters: Filters) -> Bools:
+        """Return what lists choose among before other filters, shape ``(n_movies,)``."""
         return self.rated if filters.only is None else np.ones(len(self.catalogue), np.bool_)
 
     def scorer(self, rank_by: RankBy) -> Scorer:
@@ -190,6 +191,17 @@ class Recommender:
         if width is None:
             return np.clip(stars, *scale), None, None
         return np.clip(stars, *scale), np.clip(stars - width, *scale), np.clip(stars + width, *scale)
+
+    def predict_all(self, taste: Taste) -> Float64:
+        """Predict a person's stars of all films, clipped to the scale, shape ``(n_movies,)``."""
+        return np.clip(self._all(self._stars, taste), *self.stars.scale)
+
+    def score_all(self, taste: Taste) -> Float64:
+        """Score all films by what orders lists, shape ``(n_movies,)``."""
+        return self._all(self._picks, taste)
+
+    def _all(self, scorer: Scorer, taste: Taste) -> Float64:
+        return scorer.exact(scorer.place(taste), np.arange(len(self.catalogue)))
 
     def _show(self, ordered: Ordered, taste: Taste, offset: int, most: int) -> tuple[Recommendation, ...]:
         rows, scores = ordered.rows[offset:], ordered.scores[offset:]
@@ -256,7 +268,7 @@ class Recommender:
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
         filters, dials, taste = self._sort_out(ratings, options)
         masks = filters.removing(self.catalogue, taste.seen)
-        ordered = self.order(taste, dials, left(self._pool(filters), masks), len(self.catalogue))
+        ordered = self.order(taste, dials, left(self.pool(filters), masks), len(self.catalogue))
         scorer, person = ordered.scorer, ordered.person
         score = scorer.exact(person, rows)
         place = np.flatnonzero(ordered.rows == rows[0])
