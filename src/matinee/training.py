@@ -7,7 +7,7 @@ interrupts training, or runs out of disk, keeps the model that was current befor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,11 @@ from threadpoolctl import threadpool_limits
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.data.splits import random_split
-from matinee.errors import DataError
+from matinee.errors import DataError, ParameterError
 from matinee.evaluation.metrics import LIKED, cold_counts, star_metrics
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.als import ALS
+from matinee.models.bayesian.params import BayesianMF
 from matinee.models.bias import damped_bias
 from matinee.models.implicit_als import ImplicitALS
 from matinee.registry import Registry
@@ -56,14 +57,39 @@ class Trained:
 
 
 Report = Callable[[Step], None]
+StarLearner = ALS | BayesianMF
+QUALITIES = ("fast", "best")
+
+
+def learner(quality: str, params: Mapping[str, Any]) -> tuple[StarLearner, str]:
+    """Choose how the rating model is learned: "fast" by `ALS`, "best" by `BayesianMF`.
+
+    Returns
+    -------
+    (learner, why)
+        The second for people: which, why, and what the other would cost or gain.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter is out of range, or `quality` neither.
+    """
+    if quality == "fast":
+        why = "quality is fast; best (BayesianMF) errs less, but trains much longer and takes more memory"
+        return ALS(**params), f"stars by ALS: {why}"
+    if quality == "best":
+        why = "quality is best: the lowest error, at a much longer training and more memory than fast (ALS)"
+        return BayesianMF(**params), f"stars by BayesianMF: {why}"
+    raise ParameterError(f"quality={quality!r}: {' and '.join(QUALITIES)} are allowed")
 
 
 def train(
     dataset: Dataset,
     registry: Registry,
     *,
-    stars: ALS | None = None,
+    stars: StarLearner | None = None,
     picks: ImplicitALS | None = None,
+    why: str | None = None,
     test: float = 0.2,
     seed: int = 0,
     report: Report | None = None,
@@ -80,6 +106,8 @@ def train(
         How to learn the rating model; None for the defaults.
     picks
         How to learn the ranking model; None to do without (lists are then ranked by stars).
+    why
+        Why the rating model is learned this way: kept in the manifest, as ``metrics.choice``.
     test
         Part of the ratings held out for measuring, between 0 and 1; 0 skips measuring.
     seed
@@ -100,6 +128,7 @@ def train(
     stars = stars or ALS()
     with threadpool_limits(1, user_api="blas"):  # we run threads of our own: BLAS's would spin and wait beside them
         metrics = measure(dataset.ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
+        metrics |= {"choice": why} if why else {}
         rating_model = stars.fit(dataset.ratings, progress=_stage("stars, on everything", report))
         ranking_model = picks.fit(dataset.ratings, progress=_stage("picks, on everything", report)) if picks else None
     model_id = registry.publish(
@@ -109,14 +138,19 @@ def train(
 
 
 def measure(
-    ratings: Ratings, stars: ALS, picks: ImplicitALS | None, *, test: float, seed: int, report: Report | None = None
+    ratings: Ratings,
+    stars: StarLearner,
+    picks: ImplicitALS | None,
+    *,
+    test: float,
+    seed: int,
+    report: Report | None = None,
 ) -> dict[str, Any]:
     """Fit on one part of the ratings and measure on the rest, beside the damped-bias baseline.
 
     Lists are measured only where somebody liked something that was held out.
     """
-    if not 0 < test < 1 or len(ratings) < 2:
-        raise DataError(f"{len(ratings)} ratings cannot be split with test={test}: give a part between 0 and 1, or 0")
+    check_split(ratings, test)
     train_part, held_out = random_split(ratings, test=test, seed=seed)
     rating_model = stars.fit(train_part, progress=_stage("stars, measuring", report))
     measured: dict[str, Any] = {
@@ -131,6 +165,18 @@ def measure(
         measured["protocol"]["ranked_users"] = len(some.users)
         measured["picks"] = rank_everything(ranking_model, some, train_part).means
     return measured
+
+
+def check_split(ratings: Ratings, test: float) -> None:
+    """Refuse, before anything is fitted, a hold-out that leaves nothing to learn from.
+
+    Raises
+    ------
+    DataError
+        If the data set is too small, or `test` is no part of it.
+    """
+    if test and (not 0 < test < 1 or len(ratings) < 2):
+        raise DataError(f"{len(ratings)} ratings cannot be split with test={test}: give a part between 0 and 1, or 0")
 
 
 def sample_users(ratings: Ratings, most: int, seed: int) -> Ratings:

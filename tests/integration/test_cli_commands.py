@@ -69,7 +69,7 @@ def test_training_measures_saves_and_promotes(tmp_path: Path) -> None:
 
 def test_training_without_measuring_and_without_picks(tmp_path: Path) -> None:
     trained = asked(tmp_path, "train", "sample", *QUICK, "--test", "0", "--no-picks", "--no-biases")
-    assert trained.keys() == {"model_id", "seconds"}
+    assert trained.keys() == {"model_id", "seconds", "choice"}
     artifact = Registry(tmp_path / "models").read()
     assert artifact.picks is None
     assert artifact.stars.mean == 0

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import small_world
 
 import matinee
 from matinee import BayesianMF, Ratings
+from matinee.data.stats import item_stats
 from matinee.errors import ParameterError
 from matinee.evaluation.calibration import interval_metrics
 from matinee.models.bayesian import BayesianModel
 from matinee.models.intervals import interval, probability_above, product_variances
+from matinee.recommend.catalogue import Catalogue
+from matinee.recommend.recommender import Recommender
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +86,18 @@ def test_a_stranger_gets_wider_intervals(model: BayesianModel) -> None:
     assert np.all(model.deviations([-1], [model.items.ids[0]]) > model.deviations([model.users.ids[0]], [-1]) * 0.5)
 
 
+def test_a_film_that_nobody_rated_gets_the_widest_interval() -> None:
+    stars = BayesianMF(rank=2, iterations=20, burn_in=4, samples=4).fit(small_world.ratings())
+    recommender = Recommender(Catalogue(small_world.movies(), item_stats(small_world.ratings())), stars)
+    likes = {10: 4.0, 20: 2.0, 30: 5.0}
+    lone, *known = (recommender.predict(likes, movie) for movie in (10 * small_world.N_MOVIES, *stars.items.ids[3:9]))
+    assert not lone.known
+    assert known[0].known
+    width, *widths = (film.stars_high_50 - film.stars_low_50 for film in (lone, *known))
+    assert width >= max(widths)
+    assert 0 < lone.probability_4 < 1
+
+
 def test_save_and_load_keep_every_answer(model: BayesianModel, tmp_path: object) -> None:
     loaded, _ = matinee.load_model(matinee.save(model, path=f"{tmp_path}/m"))
     assert isinstance(loaded, BayesianModel)
@@ -93,6 +109,15 @@ def test_save_and_load_keep_every_answer(model: BayesianModel, tmp_path: object)
         assert np.array_equal(a, b)
     likes = {int(model.items.ids[7]): 4.0}
     assert np.array_equal(loaded.fold_in(likes).scores(), model.fold_in(likes).scores())
+
+
+@pytest.mark.parametrize(("iterations", "burn_in", "samples"), [(12, 4, 8), (13, 2, 8), (9, 0, 9), (5, 4, 1)])
+def test_every_sample_is_filled(iterations: int, burn_in: int, samples: int) -> None:
+    ratings = Ratings.from_arrays([1, 1, 2, 2, 3], [1, 2, 1, 3, 2], [4, 3, 5, 1, 2])
+    model = BayesianMF(rank=2, iterations=iterations, burn_in=burn_in, samples=samples).fit(ratings)
+    assert model.alphas.shape == (samples,)
+    assert np.all(model.alphas > 0)
+    assert np.all(model.precisions > 0)
 
 
 def test_probability_and_interval_agree(model: BayesianModel) -> None:

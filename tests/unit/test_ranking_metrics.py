@@ -100,7 +100,9 @@ def problem(seed: int, users: int = 40, items: int = 60, levels: int = 0) -> tup
     """Random scores (of a few levels only, if asked), and ratings split in two; the test set has a cold item."""
     rng = np.random.default_rng(seed)
     scores = rng.integers(0, levels, (users, items)) if levels else rng.normal(size=(users, items))
-    cell = rng.permutation(users * items)[: users * 20]
+    every_item = np.arange(items) % users * items + np.arange(items)
+    others = np.setdiff1d(np.arange(users * items), every_item)
+    cell = np.append(every_item, rng.permutation(others))[: users * 20]
     user, item, stars = cell // items, cell % items, rng.integers(1, 11, len(cell)) / 2
     held_out = rng.random(len(cell)) < 0.3
     held_out[[np.flatnonzero(user == u)[0] for u in range(users)]] = False

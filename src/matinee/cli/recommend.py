@@ -14,7 +14,7 @@ from matinee.cli.person import gather, person_options
 
 if TYPE_CHECKING:
     from matinee.recommend.recommender import Recommender
-    from matinee.recommend.results import Because, Recommendations
+    from matinee.recommend.results import Because, Prediction, Recommendations
 
 model_option = click.option("--model", "model_id", metavar="ID", help="Another model than the current one.")
 
@@ -152,8 +152,18 @@ def predict(
     film = recommender.catalogue.resolve(movie)
     prediction = recommender.predict(gather(recommender, home, user, rate, ratings_file), film.movie_id)
     document = {"model_id": recommender.model_id, **asdict(prediction)}
+    answer(document, lambda: predicted(prediction), as_json)
+
+
+def predicted(prediction: Prediction) -> str:
+    """Say in a line or two what one would give a film, and how sure that is."""
     note = "" if prediction.known else ": nobody rated it, so this is what people give on average"
-    answer(document, f"{film.title}: {prediction.stars:.1f} stars, {prediction.ratings_count} ratings{note}", as_json)
+    first = f"{prediction.title}: {prediction.stars:.1f} stars, {prediction.ratings_count} ratings{note}"
+    if prediction.probability_4 is None:
+        return first
+    half = f"{prediction.stars_low_50:.1f} to {prediction.stars_high_50:.1f} with 50 %"
+    most = f"{prediction.stars_low:.1f} to {prediction.stars_high:.1f} with 90 % probability"
+    return f"{first}\n{half}, {most}; 4 stars or more with {prediction.probability_4:.0%}"
 
 
 @click.command()

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from matinee.cli.common import SEED, answer, data_argument, home_option, json_option, loaded, steps_shown
+from matinee.cli.common import SEED, answer, data_argument, home_option, json_option, loaded, say, steps_shown
 from matinee.models.als import ALS
+from matinee.models.bayesian.params import BayesianMF
 from matinee.models.implicit_als import ImplicitALS
 
 if TYPE_CHECKING:
@@ -17,14 +19,22 @@ if TYPE_CHECKING:
 
 
 STARS = {
-    "rank": "Length of the rating model's factors.",
+    "rank": f"Length of the rating model's factors (quality best: {BayesianMF.rank}).",
     "regularization": "Weight of the squared factors, times a row's number of ratings.",
     "damping": "Weight of the squared factors whatever the number of ratings.",
     "bias_damping": "Weight of the squared biases.",
-    "iterations": "How often both sides are solved.",
+    "iterations": f"How often both sides are solved (quality best: sweeps, {BayesianMF.iterations}).",
     "biases": "Biases around the mean; without them it is Spark's objective.",
 }
 """Parameters of `matinee.ALS` that are flags."""
+
+BEST = {
+    "burn_in": "Quality best: sweeps before the first that counts.",
+    "samples": "Quality best: how many sweeps are kept to be served.",
+    "sets": "Quality best: let what people rated, whatever the stars, tell about them.",
+    "time": "Quality best: let the day of a rating tell about its stars.",
+}
+"""Parameters of `matinee.BayesianMF` that are flags, beside rank and iterations."""
 
 PICKS = {
     "rank": "Length of the ranking model's factors.",
@@ -39,7 +49,7 @@ PICKS = {
 
 def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add a flag per parameter; the defaults are the models' own."""
-    for model, texts, prefix in ((ImplicitALS, PICKS, "picks-"), (ALS, STARS, "")):
+    for model, texts, prefix in ((ImplicitALS, PICKS, "picks-"), (BayesianMF, BEST, ""), (ALS, STARS, "")):
         for name, text in reversed(texts.items()):
             flag, default = prefix + name.replace("_", "-"), getattr(model, name)
             declared = f"--{flag}/--no-{flag}" if isinstance(default, bool) else f"--{flag}"
@@ -48,8 +58,22 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def star_params(context: click.Context, quality: str, seed: int) -> dict[str, Any]:
+    """Return the parameters of the rating model among the flags; those that the quality does not know are refused."""
+    other = set(STARS) - {"rank", "iterations"} if quality == "best" else set(BEST)
+    given = {name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if wrong := sorted(given & other):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
+        raise click.UsageError(f"{flags}: not a parameter of --quality {quality}")
+    return {name: context.params[name] for name in given & (STARS.keys() | BEST.keys())} | {"seed": seed}
+
+
 @click.command()
 @data_argument
+@click.option(
+    "--quality", type=click.Choice(["fast", "best"]), default="fast", show_default=True,
+    help="Of stars: fast is ALS, best is Bayesian factorization, which errs less and trains much longer.",
+)  # fmt: skip
 @model_options
 @click.option("--picks/--no-picks", default=True, show_default=True, help="Train the ranking model too.")
 @click.option("--seed", type=SEED, default=ALS.seed, show_default=True, help="Of the first factors of both models.")
@@ -66,6 +90,7 @@ def train(
     split_seed: int,
     picks: bool,
     seed: int,
+    quality: str,
     **model: Any,
 ) -> None:
     """Evaluate on a hold-out, refit on everything, save and promote.
@@ -75,13 +100,16 @@ def train(
     from matinee import training
     from matinee.registry import Registry
 
-    stars = ALS(**{name: model[name] for name in STARS}, seed=seed)
+    stars, why = training.learner(quality, star_params(click.get_current_context(), quality, seed))
     ranking = ImplicitALS(**{name: model[f"picks_{name}"] for name in PICKS}, seed=seed) if picks else None
     dataset = loaded(data, home, reading)
+    training.check_split(dataset.ratings, test)
+    say(why)
     with steps_shown() as report:
         trained = training.train(
-            dataset, Registry(home / "models"), stars=stars, picks=ranking, test=test, seed=split_seed, report=report
-        )
+            dataset, Registry(home / "models"), stars=stars, picks=ranking, why=why, test=test, seed=split_seed,
+            report=report,
+        )  # fmt: skip
     document = {"model_id": trained.model_id, "seconds": trained.seconds, **trained.metrics}
     answer(document, lambda: summary(trained), as_json)
 
@@ -89,7 +117,7 @@ def train(
 def summary(trained: Trained) -> str:
     """Say in a few lines how good the model is and where it went."""
     lines = [f"trained in {trained.seconds:.1f} s and promoted: model {trained.model_id}"]
-    if trained.metrics:
+    if "stars" in trained.metrics:
         stars, baseline = trained.metrics["stars"], trained.metrics["baselines"]["damped bias"]
         held_out = trained.metrics["protocol"]["held_out"]
         lines.append(f"RMSE {stars['rmse']:.4f} on {held_out} held-out ratings (damped biases: {baseline['rmse']:.4f})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from statistics import NormalDist
 from typing import Any, TypeVar
 
@@ -13,6 +13,7 @@ from matinee.data.ratings import Bools, Float32, Int64
 from matinee.errors import ParameterError, UnknownUserError
 from matinee.models.artifact import Artifact
 from matinee.models.factors import FactorModel, Id, Person, RatingModel
+from matinee.models.intervals import interval, probability_above
 from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
 from matinee.recommend.filters import Filters, advise, checked, left
@@ -23,6 +24,8 @@ from matinee.recommend.taste import Taste
 
 LEVEL = 0.9
 """Probability that the interval from `stars_low` to `stars_high` holds the person's rating."""
+LIKED = 4.0
+"""Stars of a film that the person likes, as `Prediction.probability_4` has it."""
 REASONS = 3
 """How many reasons a film of a list gets."""
 _WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -175,14 +178,16 @@ class Recommender:
         return boost
 
     def _half_width(self, person: Person, rows: Rows) -> Float32 | None:
-        """Return half the width of the interval of stars, None if unknown; widest for films that nobody rated."""
+        """Return half the width of the interval of stars, None if unknown."""
+        spread = self._spread(person, rows)
+        return None if spread is None else spread * np.float32(_WIDTH)
+
+    def _spread(self, person: Person, rows: Rows) -> Float32 | None:
+        """Return standard deviations of stars, None if unknown; widest for films that nobody rated."""
         items = self._stars.item_of[rows]
-        spread = self.stars.spread(person, items[items >= 0])
-        if spread is None:
-            return None
-        widths = np.full(len(rows), spread.max(initial=0), np.float32)
-        widths[items >= 0] = spread
-        return widths * np.float32(_WIDTH)
+        known = bool((items >= 0).all())
+        spread = self.stars.spread(person, items if known else np.arange(len(self.stars.items)))
+        return spread if known or spread is None else np.where(items >= 0, spread[items], spread.max())
 
     def _stars_of(self, person: Person, rows: Rows) -> tuple[Float64, Float64 | None, Float64 | None]:
         """Predict stars of films and the interval around them, clipped to the scale."""
@@ -238,10 +243,18 @@ class Recommender:
         """
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
         taste = Taste(ratings=ratings, **options)
-        stars, low, high = self._stars_of(self._stars.place(taste), rows)
-        return Prediction(
-            movie.movie_id, movie.title, float(stars[0]), None if low is None else float(low[0]),
-            None if high is None else float(high[0]), bool(self._stars.rated[rows[0]]), movie.ratings_count,
+        person = self._stars.place(taste)
+        centre, spread = self._stars.exact(person, rows), self._spread(person, rows)
+        prediction = Prediction(
+            movie.movie_id, movie.title, float(np.clip(centre, *self.stars.scale)[0]), None, None,
+            bool(self._stars.rated[rows[0]]), movie.ratings_count,
+        )  # fmt: skip
+        if spread is None:
+            return prediction
+        wide, narrow = (interval(centre, spread, level, self.stars.scale) for level in (LEVEL, 0.5))
+        return replace(
+            prediction, stars_low=float(wide[0][0]), stars_high=float(wide[1][0]), stars_low_50=float(narrow[0][0]),
+            stars_high_50=float(narrow[1][0]), probability_4=float(probability_above(centre, spread, LIKED)[0]),
         )  # fmt: skip
 
     def explain(self, ratings: Mapping[Any, float], movie_id: Id, *, limit: int = 10, **options: Any) -> Explanation:

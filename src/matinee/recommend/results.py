@@ -86,6 +86,11 @@ class Prediction:
 
     Attributes
     ----------
+    stars_low, stars_high, stars_low_50, stars_high_50
+        The intervals that hold the person's rating with a probability of 90 % and of 50 %; None where the model does
+        not know them.
+    probability_4
+        Of a rating of at least 4 stars; None likewise.
     known
         False where nobody rated the film, so that the prediction is only what the person gives on average.
     """
@@ -97,6 +102,9 @@ class Prediction:
     stars_high: float | None
     known: bool
     ratings_count: int
+    stars_low_50: float | None = None
+    stars_high_50: float | None = None
+    probability_4: float | None = None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ def learn(params: BayesianMF, ratings: Ratings, tell: Callable[[Progress], None]
         ratings, rank=params.rank, seed=params.seed, sets=params.sets, time=params.time, threads=params.threads
     )
     kept, left_out = Kept(chain, params.samples), LeftOut(chain)
-    keep = set(np.linspace(params.burn_in, params.iterations - 1, params.samples + 1).round()[1:].astype(int).tolist())
+    span = params.iterations - params.burn_in
+    keep = {params.burn_in + n * span // params.samples - 1 for n in range(1, params.samples + 1)}
     for sweep in range(params.iterations):
         rmse = chain.step()
         if sweep >= params.burn_in:

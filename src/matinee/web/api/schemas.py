@@ -112,6 +112,8 @@ class Recommendation(BaseModel):
     rank: int = Field(description="1 is best.")
     score: float = Field(description="What the list is ordered by.")
     stars: float = Field(description="Predicted stars.")
+    stars_low: float | None = Field(None, description="With stars_high, holds the rating with a probability of 90 %.")
+    stars_high: float | None = Field(None, description="Null, as stars_low, where the model knows no interval.")
     ratings_count: int
 
 

@@ -75,10 +75,15 @@ async function showFilms(query) {
   element("films").replaceChildren(...(cards.length ? cards : [make("li", "facts", "No film with such a title.")]));
 }
 
+function within(film) {
+  if (film.stars_low === null) return "";
+  return ` (${film.stars_low.toFixed(1)} to ${film.stars_high.toFixed(1)} with 90 % probability)`;
+}
+
 function showList(recommendations) {
   const before = new Set([...element("list").children].map((item) => item.dataset.movie));
   const cards = recommendations.map((film) => {
-    const item = card(film, `${film.stars.toFixed(1)} stars for you · ${film.genres.join(", ")}`);
+    const item = card(film, `${film.stars.toFixed(1)} stars for you${within(film)} · ${film.genres.join(", ")}`);
     item.classList.toggle("new", !before.has(item.dataset.movie));
     return item;
   });
