@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,28 @@ def test_stars_stand_beside_the_baseline(ratings: Path, tmp_path: Path) -> None:
     assert plot.read_text().startswith("<?xml")
 
 
+def test_every_rating_model_stands_in_one_table(ratings: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "reliability.svg"
+    result = run("evaluate", ratings, "--plot", plot)
+    assert result.exit_code == 0, result.stderr
+    heads, *rows = result.stdout.splitlines()[2:6]
+    assert heads.split()[-2:] == ["fit", "s"]
+    assert [row[:11].strip() for row in rows] == ["ALS", "BayesianMF", "damped bias"]
+    assert re.search(r"^BayesianMF +10 +\d", result.stdout, re.MULTILINE)  # the last tenth by width
+    assert plot.read_text().startswith("<?xml")
+    document = asked("evaluate", ratings, "--models", "bayesian", "--seed", "3")
+    assert document["model"]["name"] == "BayesianMF"
+    assert set(document["baselines"]) == {"damped bias"}
+    assert 0.5 < document["model"]["intervals"]["coverage"]["0.9"] < 1
+
+
+def test_of_large_data_the_slow_model_is_left_out(monkeypatch: pytest.MonkeyPatch, ratings: Path) -> None:
+    monkeypatch.setattr(evaluate, "MOST_RATINGS", 100)
+    result = run("evaluate", ratings, "--rank", "2", "--iterations", "1")
+    assert "BayesianMF is left out" in result.stderr
+    assert "BayesianMF" not in result.stdout
+
+
 def test_lists_stand_beside_three_baselines(ratings: Path) -> None:
     result = run("evaluate", ratings, "--task", "ranking", "--rank", "4", "--iterations", "2", "-k", "5")
     assert result.exit_code == 0, result.stderr
@@ -171,6 +194,7 @@ def test_what_cannot_be_done_is_one_line(ratings: Path, arguments: tuple[str, ..
         ("evaluate", "DATA", "--protocol", "strong"),
         ("evaluate", "DATA", "--task", "ranking", "--no-biases"),
         ("evaluate", "DATA", "--task", "ranking", "--damping", "4"),
+        ("evaluate", "DATA", "--task", "ranking", "--models", "als"),
         ("evaluate", "DATA", "--protocol", "leave-one-out"),
     ],
 )

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from matinee.cli.common import SEED, answer, columns, data_argument, home_option, json_option, loaded, steps_shown
+from matinee.cli.common import SEED, answer, columns, data_argument, home_option, json_option, loaded, say, steps_shown
 
 if TYPE_CHECKING:
     from matinee.data.dataset import Dataset
     from matinee.evaluation.protocols import Evaluation
     from matinee.evaluation.tuning import Estimator
 
+STARS = ("als", "bayesian")
+MOST_RATINGS = 2_000_000
+"""Of data on which BayesianMF is fitted without being asked for."""
 PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 
 
@@ -30,12 +33,18 @@ PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 @click.option("--folds", default=5, show_default=True, help="With --protocol k-fold: how many.")
 @click.option("--split-seed", type=SEED, default=0, show_default=True, help="Of the split; repeats count on from it.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="How many splits to average.")
-@click.option("--rank", type=int, help="Length of the factors.")
-@click.option("--regularization", type=float, help="Weight of the squared factors.")
-@click.option("--damping", type=float, help="Stars: weight of the squared factors, however many ratings.")
-@click.option("--iterations", type=int, help="How often both sides are solved.")
-@click.option("--seed", type=SEED, help="Of the first factors.")
-@click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
+@click.option(
+    "--models",
+    multiple=True,
+    type=click.Choice(STARS),
+    help=f"Stars: what to measure beside damped biases; repeat. Both, or ALS alone above {MOST_RATINGS} ratings.",
+)
+@click.option("--rank", type=int, help="Length of the factors of ALS.")
+@click.option("--regularization", type=float, help="Weight of the squared factors of ALS.")
+@click.option("--damping", type=float, help="Stars: weight of ALS's squared factors, however many ratings.")
+@click.option("--iterations", type=int, help="How often ALS solves both sides.")
+@click.option("--seed", type=SEED, help="Of the models.")
+@click.option("--biases/--no-biases", default=None, help="Stars: ALS with biases; without, it is Spark's objective.")
 @click.option("-k", "--k", default=10, show_default=True, help="Ranking: length of the lists.")
 @click.option("--relevant-from", default=4.0, show_default=True, help="Least stars of a liked (relevant) rating.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
@@ -52,8 +61,8 @@ def evaluate(
 
     if task == "stars" and options["protocol"] == "strong":
         raise click.UsageError("--protocol strong is for --task ranking: it folds people in to rank for them")
-    for name in ("biases", "damping"):
-        if task == "ranking" and options[name] is not None:
+    for name in ("biases", "damping", "models"):
+        if task == "ranking" and options[name] not in (None, ()):
             raise click.UsageError(f"--{name} has no meaning for --task ranking")
     report.check_plot(plot)
     dataset = loaded(data, home, reading)
@@ -77,11 +86,11 @@ def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation
     splits, protocol = make_splits(dataset.ratings, options["protocol"] or default, seed=options["split_seed"], **how)
     protocol["data"] = dataset.name
     liked_from = options["relevant_from"]
+    models = star_models(options["models"], len(dataset.ratings), params) if task == "stars" else {}
     with fits_shown() as (report, progress):
         if task == "stars":
-            stars: dict[str, Estimator] = {"ALS": matinee.ALS(**params), "damped bias": matinee.damped_bias()}
             return evaluate_stars(
-                stars, splits, protocol=protocol, liked_from=liked_from, report=report, progress=progress
+                models, splits, protocol=protocol, liked_from=liked_from, report=report, progress=progress
             )
         lists: dict[str, Estimator] = {
             "ImplicitALS": matinee.ImplicitALS(**params),
@@ -93,6 +102,22 @@ def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation
             lists, splits, protocol=protocol, k=options["k"], relevant_from=liked_from, movies=dataset.movies,
             report=report, progress=progress,
         )  # fmt: skip
+
+
+def star_models(chosen: tuple[str, ...], ratings: int, params: dict[str, Any]) -> dict[str, Estimator]:
+    """Return what is measured, the baseline last; the parameters are those of ALS, but for the seed."""
+    import matinee
+
+    if not chosen and ratings > MOST_RATINGS:
+        say(f"matinee: BayesianMF is left out, as {ratings} ratings would take it long: --models bayesian measures it")
+        chosen = ("als",)
+    models: dict[str, Estimator] = {}
+    for name in dict.fromkeys(chosen or STARS):
+        if name == "als":
+            models["ALS"] = matinee.ALS(**params)
+        else:
+            models["BayesianMF"] = matinee.BayesianMF(**{key: params[key] for key in params if key == "seed"})
+    return models | {"damped bias": matinee.damped_bias()}
 
 
 @contextmanager
