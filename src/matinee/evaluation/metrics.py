@@ -109,6 +109,7 @@ def mean_ranks(scores: Float64, groups: Int64s) -> Float64:
     sorted_scores, sorted_groups = scores[order], groups[order]
     new_group = np.append(True, sorted_groups[1:] != sorted_groups[:-1])
     new_run = new_group | np.append(True, sorted_scores[1:] != sorted_scores[:-1])
+    del sorted_scores, sorted_groups
     starts = np.flatnonzero(new_run)
     ends = np.append(starts[1:], len(scores))
     run = np.cumsum(new_run) - 1
