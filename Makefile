@@ -21,7 +21,7 @@ demo: $(INSTALLED)
 	@$(BIN)/matinee demo || [ $$? -eq 130 ]
 
 test: $(TESTING)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist loadgroup  # the Spark tests share one session
 
 check: $(TESTING)
 	$(BIN)/ruff check .
@@ -35,6 +35,7 @@ docs: $(TESTING)
 
 bench: $(BENCHING)
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
+	$(BIN)/python -m bench.page
 
 soak: $(TESTING)
 	$(BIN)/pytest -m soak --timeout=3600
