@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from matinee.engines.spark.java import CURE, find_java
 
 # Compiling kernels or a busy machine make a first example slow; --timeout catches what hangs.
 settings.register_profile("matinee", deadline=None)
@@ -28,3 +32,21 @@ def shared_data() -> Path:
 def small_zip(shared_data: Path) -> Path:
     """GroupLens's ml-latest-small of 2018-09, as published."""
     return shared_data / "ml-latest-small.zip"
+
+
+@cache
+def spark_missing() -> str:
+    """What the Spark tests lack, and the cure; empty where they run."""
+    if importlib.util.find_spec("pyspark") is None:
+        return "pyspark is not installed: pip install 'matinee[spark]'"
+    java = find_java()
+    return "" if java.version else f"{java.found}: {CURE}"
+
+
+collect_ignore_glob = ["spark/test_*.py"] if spark_missing() else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say once why the Spark tests did not run."""
+    if spark_missing():
+        terminalreporter.write_line(f"Spark tests left out: {spark_missing()}")

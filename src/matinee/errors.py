@@ -10,6 +10,7 @@
     ├── DownloadError                    a release that could not be fetched
     ├── ArtifactError                    a model folder that is damaged, incomplete or too new
     ├── StoreError                       the database of ratings
+    ├── EngineError                      Spark does not start, or gave up
     └── MissingExtraError (ImportError)  a feature whose optional packages are not installed
 
 A message says what arrived, what is allowed and what to do next. The command line prints it as one line and exits 1;
@@ -73,6 +74,10 @@ class ArtifactError(MatineeError):
 
 class StoreError(MatineeError):
     """The database of users and ratings refused."""
+
+
+class EngineError(MatineeError):
+    """Another engine than this process does not start, or gave up."""
 
 
 class MissingExtraError(MatineeError, ImportError):

@@ -40,7 +40,7 @@ COMMANDS = {
     "explain": ("explain", "Say why a film is on a list, or why not."),
     "import": ("history", "Take over your ratings from Letterboxd, IMDb and others."),
     "export": ("history", "Write a person's ratings for keeping, or for Letterboxd."),
-    "models": ("models", "List, show, promote and roll back trained models."),
+    "models": ("models", "List, show, promote, roll back and exchange trained models."),
     "serve": ("serve", "Serve the current model over HTTP."),
     "doctor": ("doctor", "Say what works here, what is missing, and the cure."),
 }

@@ -29,11 +29,8 @@ READING = {
 """Parameters of `matinee.load` that are flags."""
 
 
-def data_argument(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add DATA and the flags that say how to read it.
-
-    The command gets `data`, a string, and `reading`, a dictionary: ``matinee.load(data, **reading)``.
-    """
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the flags that say how to read DATA; the command gets them as `reading`, a dictionary."""
 
     @wraps(command)
     def gathered(*args: Any, **options: Any) -> Any:
@@ -42,7 +39,15 @@ def data_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 
     for option in reversed(READING.values()):
         gathered = option(gathered)
-    return click.argument("data", metavar="DATA")(gathered)
+    return gathered
+
+
+def data_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add DATA and the flags that say how to read it.
+
+    The command gets `data`, a string, and `reading`: ``matinee.load(data, **reading)``.
+    """
+    return click.argument("data", metavar="DATA")(reading_options(command))
 
 
 def loaded(data: str, home: Path, reading: dict[str, Any]) -> Dataset:

@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ import click
 from matinee.cli.common import answer, columns, home_option, json_option
 from matinee.errors import MatineeError
 
-OLDEST_JAVA = 17
 NOT_FOR_USERS = {"bench", "test"}
 """Extras for people who work on matinee itself."""
 
@@ -83,19 +81,12 @@ def blas() -> Finding:
 
 def java() -> Finding:
     """Look for the Java that Spark needs."""
-    cure = f"only Spark needs it: install Java {OLDEST_JAVA} or newer (apt install default-jre-headless)"
-    home = os.environ.get("JAVA_HOME")
-    program = shutil.which("java", path=str(Path(home, "bin")) if home else None)
-    if not program:
-        return Finding("Java", "missing", "no java on the path", cure)
-    try:
-        done = subprocess.run([program, "-version"], capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding("Java", "missing", f"{program} does not run: {error}", cure)
-    match = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
-    if not match or int(match[1]) < OLDEST_JAVA:
-        return Finding("Java", "missing", f"{program} is {match[1] if match else 'of unknown version'}", cure)
-    return Finding("Java", "ok", f"{match[1]} ({program})")
+    from matinee.engines.spark.java import CURE, find_java
+
+    java = find_java()
+    if java.version is None:
+        return Finding("Java", "missing", java.found, f"only Spark needs it: {CURE}")
+    return Finding("Java", "ok", java.found)
 
 
 def extras() -> Iterator[Finding]:

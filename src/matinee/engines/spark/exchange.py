@@ -15,7 +15,7 @@ import json
 import shutil
 import time
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ import polars as pl
 from matinee.data.ratings import STAR_SCALE, Csr, Float32, Int64, Ratings, Vocabulary
 from matinee.errors import ArtifactError, ParameterError
 from matinee.models.als import ALS, ALSModel
-from matinee.models.factors import FactorModel
+from matinee.models.bias import DampedBias
+from matinee.models.factors import FactorModel, RatingModel
 from matinee.models.implicit_als import ImplicitALS, ImplicitModel
 
 Layout = Literal["spark", "mllib"]
@@ -74,7 +75,7 @@ def read_folder(path: str | Path) -> SparkFolder:
     metadata = _read_metadata(folder)
     for layout, class_name in _CLASSES.items():
         if metadata.get("class") == class_name:
-            rank = int(metadata["rank"])
+            rank = _whole(metadata, "rank", folder)
             (users, x), (items, y) = (_read_table(folder / table, rank) for table in _TABLES[layout])
             return SparkFolder("spark" if layout == "spark" else "mllib", metadata, users, items, x, y)
     raise ArtifactError(
@@ -82,7 +83,9 @@ def read_folder(path: str | Path) -> SparkFolder:
     )
 
 
-def import_model(path: str | Path, params: ALS | ImplicitALS, ratings: Ratings | None = None) -> FactorModel:
+def import_model(
+    path: str | Path, params: ALS | ImplicitALS, ratings: Ratings | None = None, layout: str | None = None
+) -> FactorModel:
     """Make a model of a Spark folder.
 
     Parameters
@@ -95,21 +98,26 @@ def import_model(path: str | Path, params: ALS | ImplicitALS, ratings: Ratings |
     ratings
         What it was trained on, so that nobody is shown what they rated; users and items that Spark's model does not
         know are left out. Without it nobody has seen anything.
+    layout
+        "spark" or "mllib" refuses the other.
 
     Raises
     ------
     ArtifactError
-        If the folder cannot be read.
+        If the folder cannot be read, or is of the other layout.
     """
     folder = read_folder(path)
+    if layout not in (None, folder.layout):
+        raise ArtifactError(f"{path} is of the format {folder.layout!r}, not {layout!r}")
     users, items = Vocabulary(folder.user_ids), Vocabulary(folder.item_ids)
     ours = folder.metadata.get("matinee")
     x, y = folder.user_factors, folder.item_factors
+    params = replace(params, rank=y.shape[1])
     mean, user_biases, item_biases = 0.0, np.zeros(len(x), np.float32), np.zeros(len(y), np.float32)
     if ours:
-        mean, user_biases, item_biases = ours["mean"], x[:, -2] - np.float32(ours["mean"]), y[:, -1]
+        params, mean = _our_params(ours, Path(path))
+        user_biases, item_biases = x[:, -2] - np.float32(mean), y[:, -1]
         x, y = np.ascontiguousarray(x[:, :-2]), np.ascontiguousarray(y[:, :-2])
-        params = (ALS if ours["kind"] == "ALS" else ImplicitALS)(**ours["params"])
     model_class: Any = ALSModel if isinstance(params, ALS) else ImplicitModel
     model: FactorModel = model_class(
         params=params, users=users, items=items, user_factors=x, item_factors=y, user_biases=user_biases,
@@ -117,6 +125,50 @@ def import_model(path: str | Path, params: ALS | ImplicitALS, ratings: Ratings |
         scale=ratings.scale if ratings else STAR_SCALE,
     )  # fmt: skip
     return model
+
+
+def import_models(
+    stars: str | Path | None,
+    picks: str | Path | None,
+    ratings: Ratings,
+    *,
+    stars_params: ALS,
+    picks_params: ImplicitALS,
+    layout: str | None = None,
+) -> tuple[RatingModel, FactorModel | None]:
+    """Make what a model folder of ours holds: a rating model and a ranking model, or None.
+
+    Parameters
+    ----------
+    stars, picks
+        Folders of Spark's; without one for stars, damped biases of `ratings` predict them.
+    ratings
+        What they were trained on.
+    stars_params, picks_params
+        See `import_model`.
+    layout
+        "spark" or "mllib" refuses the other.
+
+    Raises
+    ------
+    ArtifactError
+        If a folder cannot be read, is of the other layout, or holds a model of the other kind.
+    """
+    paths: dict[str, tuple[str | Path | None, ALS | ImplicitALS, type[FactorModel]]] = {
+        "rating": (stars, stars_params, RatingModel),
+        "ranking": (picks, picks_params, ImplicitModel),
+    }
+    found: dict[str, Any] = {}
+    for role, (path, params, wanted) in paths.items():
+        if path is not None:
+            found[role] = import_model(path, params, ratings, layout)
+            if not isinstance(found[role], wanted):
+                raise ArtifactError(f"{path} holds an {type(found[role].params).__name__} model, not a {role} model")
+    if "rating" not in found:
+        seen = found["ranking"].seen
+        known = Ratings(found["ranking"].users, found["ranking"].items, seen, scale=ratings.scale)
+        found["rating"] = DampedBias().fit(known)
+    return found["rating"], found.get("ranking")
 
 
 def export_model(model: FactorModel, path: str | Path, *, layout: Layout = "spark") -> Path:
@@ -154,6 +206,14 @@ def export_model(model: FactorModel, path: str | Path, *, layout: Layout = "spar
     return target
 
 
+def _our_params(ours: dict[str, Any], folder: Path) -> tuple[ALS | ImplicitALS, float]:
+    """Take what `export_model` wrote beside Spark's metadata apart."""
+    try:
+        return (ALS if ours["kind"] == "ALS" else ImplicitALS)(**ours["params"]), float(ours["mean"])
+    except (TypeError, KeyError, ValueError) as error:
+        raise ArtifactError(f"{folder / 'metadata'}: what matinee wrote there is damaged ({error})") from error
+
+
 def _read_metadata(folder: Path) -> dict[str, Any]:
     parts = sorted((folder / "metadata").glob("part-*"))
     if not parts:
@@ -165,6 +225,13 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     if not isinstance(metadata, dict):
         raise ArtifactError(f"{parts[0]}: is not a JSON object, so this is not a model folder of Spark's")
     return metadata
+
+
+def _whole(metadata: dict[str, Any], name: str, folder: Path) -> int:
+    value = metadata.get(name)
+    if not isinstance(value, int) or value < 1:
+        raise ArtifactError(f"{folder / 'metadata'}: says {name}={value!r}, where a whole number above 0 belongs")
+    return value
 
 
 def _read_table(folder: Path, rank: int) -> tuple[Int64, Float32]:

@@ -1,0 +1,112 @@
+"""A Spark session: started with what factorization needs, stopped when done."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from matinee.engines.spark.java import CURE, find_java
+from matinee.errors import EngineError, MissingExtraError, ParameterError
+
+try:
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+except ImportError as error:
+    raise MissingExtraError("The Spark engine", "spark") from error
+
+STACK = "-Xss32m"
+"""The lineage of many iterations, sent to the executors, overflows an ordinary stack."""
+
+
+def parse_conf(pairs: Iterable[str]) -> dict[str, str]:
+    """Read ``spark.executor.memory=4g`` and the like.
+
+    Raises
+    ------
+    ParameterError
+        If one is not of that form.
+    """
+    conf = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.startswith("spark."):
+            raise ParameterError(f"conf {pair!r}: give spark.NAME=VALUE, such as spark.executor.memory=4g")
+        conf[name.strip()] = value.strip()
+    return conf
+
+
+@contextmanager
+def spark_session(master: str | None = None, conf: Mapping[str, str] | None = None) -> Iterator[SparkSession]:
+    """Open a session, or use the one that is there (a notebook's, spark-submit's) and leave it running.
+
+    Parameters
+    ----------
+    master
+        ``local[*]``, ``spark://host:7077``, ``yarn``, ``k8s://...``; None for spark-submit's, else ``local[*]``.
+    conf
+        Spark's own settings, which win over ours.
+
+    Raises
+    ------
+    EngineError
+        If Java is missing or too old, or the session does not start.
+    """
+    there = SparkSession.getActiveSession()
+    if there is not None:
+        yield there
+        return
+    java = find_java()
+    if java.version is None:
+        raise EngineError(f"Spark needs Java, and {java.found}: {CURE}")
+    with tempfile.TemporaryDirectory(prefix="matinee-spark-") as scratch:
+        session = _start(master, dict(conf or {}), scratch)
+        try:
+            yield session
+        finally:
+            session.stop()
+
+
+def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSession:
+    submitted = "PYSPARK_GATEWAY_PORT" in os.environ
+    url = master or (None if submitted else "local[*]")
+    settings = _defaults() | conf
+    if url is not None and on_this_machine(url):
+        local = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+        settings = local | {"spark.checkpoint.dir": scratch} | settings
+    builder = SparkSession.builder.appName("matinee")
+    if url is not None:
+        builder = builder.master(url)
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    try:
+        session = builder.getOrCreate()
+        session.sparkContext.setLogLevel("ERROR")
+    except (PySparkException, OSError, RuntimeError) as error:
+        raise EngineError(f"Spark did not start on {url or 'the given master'}: {first_line(error)}") from error
+    return session
+
+
+def _defaults() -> dict[str, str]:
+    return {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.extraJavaOptions": STACK,
+        "spark.executor.extraJavaOptions": STACK,
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.driver.maxResultSize": "0",  # factors and ratings are gathered on purpose, their size stated before
+    }
+
+
+def on_this_machine(url: str) -> bool:
+    """Say whether a master runs everything here, so that a folder of ours is a folder of everybody's."""
+    return url.startswith("local") or urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of Spark's says, without its Java traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
