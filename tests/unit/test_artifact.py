@@ -16,6 +16,7 @@ import matinee
 from matinee.errors import ArtifactError, ParameterError
 from matinee.models.artifact import Artifact, load_model, save
 from matinee.models.bias import DampedBias
+from matinee.recommend.recommender import Recommender
 
 
 @pytest.fixture
@@ -35,6 +36,8 @@ def test_a_folder_gives_back_what_was_saved(folder: Path) -> None:
             np.testing.assert_array_equal(loaded.arrays()[name], array)
         np.testing.assert_array_equal(loaded.seen.indices, original.seen.indices)
         assert loaded.recommend(7)[0].tolist() == original.recommend(7)[0].tolist()
+    assert artifact.seen_times is not None
+    np.testing.assert_array_equal(artifact.seen_times, small_world.ratings().timestamps)
     assert artifact.model_id == "m"
     assert artifact.movies.equals(small_world.movies())
     assert artifact.item_stats["ratings_count"].sum() == len(small_world.ratings())
@@ -83,8 +86,8 @@ def test_saving_replaces_a_model_but_nothing_else(folder: Path, tmp_path: Path) 
 
 
 FILES = (
-    "users.npy", "seen_indptr.npy", "seen_indices.npy", "stars/user_factors.npy", "picks/item_factors.npy",
-    "movies.parquet", "item_stats.parquet",
+    "users.npy", "seen_indptr.npy", "seen_indices.npy", "seen_times.npy", "stars/user_factors.npy",
+    "picks/item_factors.npy", "movies.parquet", "item_stats.parquet",
 )  # fmt: skip
 
 
@@ -124,6 +127,31 @@ def test_arrays_that_do_not_belong_together_are_refused(folder: Path) -> None:
     edit(folder, lambda manifest: manifest["models"]["stars"]["arrays"].remove("user_biases"))
     with pytest.raises(ArtifactError, match="manifest"):
         Artifact.read(folder)
+
+
+def test_times_that_belong_to_other_ratings_are_refused(folder: Path) -> None:
+    times = np.load(folder / "seen_times.npy")[:-1]
+    np.save(folder / "seen_times.npy", times)
+    size = (folder / "seen_times.npy").stat().st_size
+    edit(folder, lambda manifest: manifest["files"]["seen_times.npy"].update(bytes=size, shape=[len(times)]))
+    with pytest.raises(ArtifactError, match=r"seen_times\.npy: does not belong"):
+        Artifact.read(folder)
+
+
+def test_without_times_there_are_none(tmp_path: Path) -> None:
+    artifact = Artifact.read(save(small_world.stars(), path=tmp_path / "m"))
+    assert artifact.seen_times is None
+    assert Recommender.of(artifact).times_of(7) == {}
+
+
+def test_times_are_those_of_each_rating(folder: Path) -> None:
+    recommender, ratings = Recommender.of(Artifact.read(folder)), small_world.ratings()
+    assert ratings.timestamps is not None
+    own = ratings.user_ids == 7
+    expected = dict(zip(ratings.item_ids[own].tolist(), ratings.timestamps[own].tolist(), strict=True))
+    assert recommender.times_of("7") == expected
+    assert recommender.times_of(7).keys() == recommender.ratings_of(7).keys()
+    assert recommender.times_of("nobody") == {}
 
 
 def edit(folder: Path, change: object) -> None:

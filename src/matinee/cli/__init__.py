@@ -38,6 +38,7 @@ COMMANDS = {
     "predict": ("recommend", "Predict the stars of one film."),
     "similar": ("recommend", "Print films similar to one film."),
     "explain": ("explain", "Say why a film is on a list, or why not."),
+    "onboarding": ("onboarding", "Say which films to rate next, so that lists fit soon."),
     "import": ("history", "Take over your ratings from Letterboxd, IMDb and others."),
     "export": ("history", "Write a person's ratings for keeping, or for Letterboxd."),
     "models": ("models", "List, show, promote, roll back and exchange trained models."),

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from matinee.cli.common import home_option, say, steps_shown
-from matinee.cli.person import parse_lines
-from matinee.cli.recommend import listed, open_recommender
+from matinee.cli.person import open_recommender, parse_lines
+from matinee.cli.recommend import listed
 from matinee.errors import ArtifactError, MatineeError, ParameterError, UnknownIdError
 
 if TYPE_CHECKING:

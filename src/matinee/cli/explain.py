@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from matinee.cli.common import answer, columns, home_option, json_option
-from matinee.cli.person import gather, person_options
-from matinee.cli.recommend import filter_options, model_option, open_recommender, resolved
+from matinee.cli.filters import filter_options, resolved, taste_options
+from matinee.cli.person import gather, model_option, open_recommender, person_options
 
 if TYPE_CHECKING:
     from matinee.recommend.results import Explanation
@@ -20,31 +20,41 @@ MOST_SHOWN = 10
 
 
 @click.command()
-@click.argument("movie", metavar="MOVIE")
+@click.argument("movie", metavar="[MOVIE]", required=False)
+@click.option("--movie", "movie_flag", metavar="MOVIE", help="The film, where no argument names it.")
 @person_options
 @filter_options
+@taste_options
 @model_option
 @json_option
 @home_option
 def explain(
-    movie: str,
+    movie: str | None,
+    movie_flag: str | None,
     user: str | None,
     rate: tuple[str, ...],
     ratings_file: Path | None,
     model_id: str | None,
     as_json: bool,
     home: Path,
-    **filters: Any,
+    **options: Any,
 ) -> None:
-    """Say why a film is on a list, or why not.
+    r"""Say why a film is on a list, or why not.
 
     MOVIE is an id or a title; the filters are those of `matinee recommend`.
+
+    \b
+    matinee explain "Quiz Show (1994)" --user 42
+    matinee explain --user 42 --movie 300 --genre-none Drama
     """
+    named = [name for name in (movie, movie_flag) if name is not None]
+    if len(named) != 1:
+        raise click.UsageError("name one film: matinee explain MOVIE, or --movie MOVIE")
     recommender = open_recommender(home, model_id)
-    film = recommender.catalogue.resolve(movie)
-    ratings = gather(recommender, home, user, rate, ratings_file)
-    given = resolved(recommender, {name: value for name, value in filters.items() if name != "offset"})
-    explanation = recommender.explain(ratings, film.movie_id, **given)
+    film = recommender.catalogue.resolve(named[0])
+    person = gather(recommender, home, user, rate, ratings_file)
+    given = resolved(recommender, {name: value for name, value in options.items() if name != "offset"})
+    explanation = recommender.explain(person.ratings, film.movie_id, **person.taste(given))
     answer(asdict(explanation), lambda: told(explanation), as_json)
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 
 from matinee.cli.common import answer, columns, home_option, json_option, say
-from matinee.cli.person import live_ratings
-from matinee.cli.recommend import open_recommender
+from matinee.cli.person import live_ratings, open_recommender
 from matinee.errors import DataError, ParameterError
 
 if TYPE_CHECKING:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,8 +22,26 @@ if TYPE_CHECKING:
 Id: TypeAlias = int | str
 Scale: TypeAlias = tuple[float, float]
 
+model_option = click.option("--model", "model_id", metavar="ID", help="Another model than the current one.")
+
 MOST_BYTES = 10_000_000
 """A file of one person's ratings is smaller than this; a data set given by mistake is not."""
+
+
+def open_recommender(home: Path, model_id: str | None = None) -> Recommender:
+    """Open the current model of a home, or the one with that id.
+
+    Raises
+    ------
+    UnknownIdError
+        If there is none.
+    ArtifactError
+        If its folder is damaged.
+    """
+    from matinee.recommend.recommender import Recommender
+    from matinee.registry import Registry
+
+    return Recommender.of(Registry(home / "models").read(model_id))
 
 
 def person_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,10 +60,23 @@ def person_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+@dataclass(frozen=True)
+class Somebody:
+    """Who a list is for: stars and times (seconds since 1970) by movie id, and the data set's or the home's user id."""
+
+    ratings: dict[Id, float]
+    rated_at: dict[Id, float] = field(default_factory=dict)
+    user_id: str | None = None
+
+    def taste(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Add to the options what the recommender wants to know of a person."""
+        return {"user_id": self.user_id, "rated_at": self.rated_at, **options}
+
+
 def gather(
     recommender: Recommender, home: Path, user: str | None, rate: tuple[str, ...], ratings_file: Path | None
-) -> dict[Id, float]:
-    """Return stars by movie id: the user's, then the file's, then those of the flags, the last winning.
+) -> Somebody:
+    """Return the user's ratings, then the file's, then those of the flags, the last winning; the latter are new.
 
     Raises
     ------
@@ -59,15 +92,17 @@ def gather(
             'say who the list is for: --user ID, --rate "Toy Story (1995)=4" (repeat), or --ratings FILE'
         )
     ratings: dict[Id, float] = {}
+    times: dict[Id, float] = {}
     if user is not None:
-        from matinee.recommend.people import ratings_of
+        from matinee.recommend.people import ratings_of, times_of
 
         with live_ratings(home) as live:
-            ratings = ratings_of(recommender, user, live)
+            ratings, times = ratings_of(recommender, user, live), times_of(recommender, user, live)
+    new: dict[Id, float] = {}
     if ratings_file is not None:
-        ratings |= dict(rating_lines(ratings_file, recommender.catalogue, recommender.stars.scale))
-    ratings |= dict(parse_rate(text, recommender.catalogue, recommender.stars.scale) for text in rate)
-    return ratings
+        new |= dict(rating_lines(ratings_file, recommender.catalogue, recommender.stars.scale))
+    new |= dict(parse_rate(text, recommender.catalogue, recommender.stars.scale) for text in rate)
+    return Somebody(ratings | new, times | dict.fromkeys(new, time.time()), user)
 
 
 @contextmanager

@@ -2,75 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from matinee.cli import lists
 from matinee.cli.common import answer, columns, home_option, json_option, say
-from matinee.cli.person import gather, person_options
+from matinee.cli.filters import filter_options, resolved, taste_options
+from matinee.cli.person import gather, model_option, open_recommender, person_options
 
 if TYPE_CHECKING:
-    from matinee.recommend.recommender import Recommender
     from matinee.recommend.results import Because, Prediction, Recommendations
-
-model_option = click.option("--model", "model_id", metavar="ID", help="Another model than the current one.")
-
-
-def open_recommender(home: Path, model_id: str | None = None) -> Recommender:
-    """Open the current model of a home, or the one with that id.
-
-    Raises
-    ------
-    UnknownIdError
-        If there is none.
-    ArtifactError
-        If its folder is damaged.
-    """
-    from matinee.recommend.recommender import Recommender
-    from matinee.registry import Registry
-
-    return Recommender.of(Registry(home / "models").read(model_id))
-
-
-FILTERS = (
-    click.option("--limit", default=10, show_default=True, help="How many films at most."),
-    click.option("--offset", default=0, show_default=True, help="How many of the best to pass over."),
-    click.option("--genre-any", multiple=True, help="Only films with at least one of these genres; repeat."),
-    click.option("--genre-all", multiple=True, help="Only films with all of these genres; repeat."),
-    click.option("--genre-none", multiple=True, help="Only films with none of these genres; repeat."),
-    click.option("--year-from", type=int, help="Only films from this year on."),
-    click.option("--year-to", type=int, help="Only films up to this year."),
-    click.option("--min-ratings", type=int, help="Only films that so many people rated."),
-    click.option("--max-ratings", type=int, help="Only films that at most so many people rated."),
-    click.option("--exclude", multiple=True, metavar="MOVIE", help="Leave a film out, by id or title; repeat."),
-    click.option("--only", multiple=True, metavar="MOVIE", help="Choose among these films; repeat."),
-    click.option("--include-seen", is_flag=True, help="Keep films that the person rated."),
-    click.option(
-        "--rank-by",
-        type=click.Choice(["picks", "stars", "stars_low"]),
-        default="picks",
-        show_default=True,
-        help="What one would watch, predicted stars, or the low end of their interval.",
-    ),
-    click.option("--popularity", type=float, help="Dial: -1 obscure films first, 1 popular ones first."),
-    click.option("--diversity", type=float, help="Dial: 0 as the model has it, 1 every film unlike the others."),
-)
-
-
-def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the filters, under the API's names."""
-    for option in reversed(FILTERS):
-        command = option(command)
-    return command
 
 
 @click.command()
 @person_options
 @filter_options
+@taste_options
 @click.option("--explain", is_flag=True, help="Say which of the person's ratings put each film there.")
+@lists.list_options
 @model_option
 @json_option
 @home_option
@@ -78,10 +30,16 @@ def recommend(
     user: str | None,
     rate: tuple[str, ...],
     ratings_file: Path | None,
+    everybody: bool,
+    out: Path | None,
+    members: tuple[Path, ...],
+    mode: str | None,
+    veto: float | None,
+    general: str | None,
     model_id: str | None,
     as_json: bool,
     home: Path,
-    **filters: Any,
+    **options: Any,
 ) -> None:
     r"""Print a list of films for a user or for ratings you give.
 
@@ -89,21 +47,27 @@ def recommend(
     matinee recommend --user 42
     matinee recommend --rate 260=4 --rate "Toy Story (1995)=3" --genre-any Drama
     matinee recommend --ratings user_ratings.file
+    matinee recommend --with anna.csv --with ben.csv --group least_misery
+    matinee recommend --all -n 10 --out recs.parquet
+    matinee recommend --trending
     """
+    described = user is not None or bool(rate) or ratings_file is not None
+    lists.check(described, everybody=everybody, out=out, members=members, mode=mode, veto=veto, general=general)
     recommender = open_recommender(home, model_id)
-    ratings = gather(recommender, home, user, rate, ratings_file)
-    answered = recommender.recommend(ratings, **resolved(recommender, filters))
-    answer(asdict(answered), lambda: listed(answered), as_json)
-    if not as_json and not answered.recommendations:
-        say(nothing_left(answered))
-
-
-def resolved(recommender: Recommender, filters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the filters that were given, with the films of `exclude` and `only` as ids."""
-    given = {name: value for name, value in filters.items() if value not in (None, ())}
-    for name in {"exclude", "only"} & given.keys():
-        given[name] = [recommender.catalogue.resolve(movie).movie_id for movie in given[name]]
-    return given
+    if general is not None:
+        lists.for_nobody(recommender, general, resolved(recommender, options), as_json)
+    elif everybody and out is not None:
+        lists.for_everybody(recommender, out, resolved(recommender, options), as_json)
+    elif members:
+        somebody = gather(recommender, home, user, rate, ratings_file) if described else None
+        given = resolved(recommender, options)
+        lists.for_a_group(recommender, somebody, members, mode or "mean", veto, given, as_json)
+    else:
+        person = gather(recommender, home, user, rate, ratings_file)
+        answered = recommender.recommend(person.ratings, **person.taste(resolved(recommender, options)))
+        answer(asdict(answered), lambda: listed(answered), as_json)
+        if not as_json and not answered.recommendations:
+            say(lists.nothing_left(answered.removed, answered.relax))
 
 
 def listed(answered: Recommendations) -> str:
@@ -123,15 +87,10 @@ def because(reason: Because) -> str:
     return f"{reason.title} ({reason.share:.0%})"
 
 
-def nothing_left(answered: Recommendations) -> str:
-    """Say why a list is empty and what would help."""
-    removed = ", ".join(f"{name} removed {count}" for name, count in answered.removed.items())
-    return f"no film is left ({removed})" + (f": relax {answered.relax}" if answered.relax else "")
-
-
 @click.command()
 @click.argument("movie", metavar="MOVIE")
 @person_options
+@taste_options
 @model_option
 @json_option
 @home_option
@@ -143,6 +102,7 @@ def predict(
     model_id: str | None,
     as_json: bool,
     home: Path,
+    **options: Any,
 ) -> None:
     """Predict the stars of one film.
 
@@ -150,7 +110,8 @@ def predict(
     """
     recommender = open_recommender(home, model_id)
     film = recommender.catalogue.resolve(movie)
-    prediction = recommender.predict(gather(recommender, home, user, rate, ratings_file), film.movie_id)
+    person = gather(recommender, home, user, rate, ratings_file)
+    prediction = recommender.predict(person.ratings, film.movie_id, **person.taste(resolved(recommender, options)))
     document = {"model_id": recommender.model_id, **asdict(prediction)}
     answer(document, lambda: predicted(prediction), as_json)
 

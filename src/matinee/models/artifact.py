@@ -2,7 +2,8 @@
 
     models/<id>/manifest.json           what it is, and the size, shape and SHA-256 of every other file
                 users.npy items.npy     the vocabularies
-                seen_*.npy              the training ratings by user, so that nobody is shown what they rated
+                seen_*.npy              the training ratings by user, so that nobody is shown what they rated; with
+                                        their times (seconds since 1970) where those are known
                 stars/*.npy picks/*.npy the arrays that each model names in `FactorModel.arrays`
                 movies.parquet          the catalogue
                 item_stats.parquet      see `matinee.data.stats.item_stats`
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import numpy as np
 
-from matinee.data.ratings import Csr, Ratings, Vocabulary
+from matinee.data.ratings import Csr, Int64, Ratings, Vocabulary
 from matinee.data.stats import item_stats
 from matinee.errors import ArtifactError, ParameterError
 from matinee.models.factors import FactorModel, RatingModel
@@ -72,6 +73,8 @@ class Artifact:
         The catalogue; see `matinee.data.dataset.MOVIE_COLUMNS`.
     item_stats
         See `matinee.data.stats.item_stats`.
+    seen_times
+        Seconds since 1970 of the training ratings, in the order of `stars.seen`; None where they have no times.
     """
 
     model_id: str
@@ -80,6 +83,7 @@ class Artifact:
     picks: FactorModel | None
     movies: pl.DataFrame
     item_stats: pl.DataFrame
+    seen_times: Int64 | None = None
 
     @classmethod
     def read(cls, path: str | Path, *, verify: bool = False) -> Artifact:
@@ -107,7 +111,8 @@ class Artifact:
             shared = _read_shared(reader) | {"scale": tuple(manifest["scale"])}
             models = {role: _read_model(reader, role, stated, shared) for role, stated in manifest["models"].items()}
             movies, stats = reader.table("movies.parquet"), reader.table("item_stats.parquet")
-            return cls(folder.name, manifest, models["stars"], models.get("picks"), movies, stats)
+            times = _read_times(reader, shared["seen"])
+            return cls(folder.name, manifest, models["stars"], models.get("picks"), movies, stats, times)
 
 
 def save(
@@ -157,7 +162,7 @@ def save(
         raise ParameterError(f"the table of movies lacks {len(missing)} rated films, {min(missing)!r} among them")
     models = {"stars": stars} if picks is None else {"stars": stars, "picks": picks}
     with new_folder(target) as folder:
-        _write_arrays(folder, models)
+        _write_arrays(folder, models, trained.timestamps)
         catalogue.write_parquet(folder / "movies.parquet")
         stats.write_parquet(folder / "item_stats.parquet")
         manifest = {
@@ -186,6 +191,15 @@ def _read_shared(reader: Reader) -> dict[str, Any]:
     if len(indptr) != len(users) + 1 or not int(indptr[-1]) == len(indices) == len(stars):
         raise ArtifactError(f"{reader.folder / 'seen_indptr.npy'}: does not belong to the other seen_*.npy files")
     return {"users": users, "items": items, "seen": Csr(indptr, indices, stars, len(items))}
+
+
+def _read_times(reader: Reader, seen: Csr) -> Int64 | None:
+    if "seen_times.npy" not in reader.files:
+        return None
+    times = reader.array("seen_times.npy")
+    if len(times) != seen.nnz:
+        raise ArtifactError(f"{reader.folder / 'seen_times.npy'}: does not belong to the other seen_*.npy files")
+    return times
 
 
 def _read_model(
@@ -221,10 +235,11 @@ def _check_pair(stars: FactorModel, picks: FactorModel | None) -> None:
         raise ParameterError("the rating and the ranking model come from different ratings: train both on the same")
 
 
-def _write_arrays(folder: Path, models: Mapping[str, FactorModel]) -> None:
+def _write_arrays(folder: Path, models: Mapping[str, FactorModel], times: Int64 | None) -> None:
     shared = models["stars"]
     arrays: dict[str, Array] = {"users": shared.users.ids, "items": shared.items.ids}
     arrays |= {"seen_indptr": shared.seen.indptr, "seen_indices": shared.seen.indices, "seen_stars": shared.seen.values}
+    arrays |= {} if times is None else {"seen_times": times}
     arrays |= {f"{role}/{name}": array for role, model in models.items() for name, array in model.arrays().items()}
     for name, array in arrays.items():
         if not is_finite(array):

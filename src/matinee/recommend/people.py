@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Protocol
 
 from matinee.errors import UnknownUserError
 from matinee.models.factors import Id
 from matinee.recommend.recommender import Recommender
+
+
+class Dated(Protocol):
+    """A rating with its time."""
+
+    @property
+    def movie_id(self) -> Id:
+        """The film."""
+
+    @property
+    def rated_at(self) -> datetime:
+        """When it was rated, with a zone."""
 
 
 class LiveRatings(Protocol):
@@ -19,6 +32,9 @@ class LiveRatings(Protocol):
 
     def has_user(self, user_id: str) -> bool:
         """Whether someone was added or ever rated here."""
+
+    def latest_of(self, user_id: str) -> Sequence[Dated]:
+        """Return the current ratings of a user."""
 
 
 def ratings_of(recommender: Recommender, user_id: str, live: LiveRatings | None) -> dict[Id, float]:
@@ -52,3 +68,11 @@ def ratings_of(recommender: Recommender, user_id: str, live: LiveRatings | None)
     low, high = recommender.stars.scale
     known = zip(ratings.items(), rows, strict=True)
     return {movie_id: min(max(stars, low), high) for (movie_id, stars), row in known if row >= 0}
+
+
+def times_of(recommender: Recommender, user_id: str, live: LiveRatings | None) -> dict[Id, float]:
+    """Return when a person gave their ratings, in seconds since 1970 by movie id; unknown times are left out."""
+    times = recommender.times_of(user_id)
+    if live is not None:
+        times |= {rating.movie_id: rating.rated_at.timestamp() for rating in live.latest_of(user_id)}
+    return times

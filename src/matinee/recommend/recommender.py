@@ -64,15 +64,24 @@ class Recommender:
         The ranking model; without one, lists are ordered by stars.
     model_id
         Named in every answer.
+    seen_times
+        Seconds since 1970 of the training ratings, in the order of `stars.seen`; None where they have no times.
     """
 
     def __init__(
-        self, catalogue: Catalogue, stars: RatingModel, picks: FactorModel | None = None, model_id: str = ""
+        self,
+        catalogue: Catalogue,
+        stars: RatingModel,
+        picks: FactorModel | None = None,
+        model_id: str = "",
+        *,
+        seen_times: Int64 | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.stars = stars
         self.picks = picks
         self.model_id = model_id
+        self._seen_times = seen_times
         self._stars = Scorer(stars, catalogue)
         self._picks = Scorer(picks, catalogue) if picks is not None else self._stars
 
@@ -80,7 +89,7 @@ class Recommender:
     def of(cls, artifact: Artifact) -> Recommender:
         """Make the recommender of a model folder."""
         catalogue = Catalogue(artifact.movies, artifact.item_stats)
-        return cls(catalogue, artifact.stars, artifact.picks, artifact.model_id)
+        return cls(catalogue, artifact.stars, artifact.picks, artifact.model_id, seen_times=artifact.seen_times)
 
     def recommend(
         self,
@@ -324,6 +333,15 @@ class Recommender:
             raise UnknownUserError(f"the data set has no user {user_id!r}; it has {len(self.stars.users)} users")
         items, stars = self.stars.seen.row(int(self.stars.users.rows([wanted])[0]))
         return dict(zip(self.stars.items.ids[items].tolist(), stars.tolist(), strict=True))
+
+    def times_of(self, user_id: Id) -> dict[Id, float]:
+        """Return when a user of the data set rated, in seconds since 1970 by movie id; empty where that is unknown."""
+        wanted = self._native(user_id)
+        if self._seen_times is None or wanted not in self.stars.users:
+            return {}
+        seen, row = self.stars.seen, int(self.stars.users.rows([wanted])[0])
+        times = self._seen_times[seen.indptr[row] : seen.indptr[row + 1]]
+        return dict(zip(self.stars.items.ids[seen.row(row)[0]].tolist(), times.tolist(), strict=True))
 
     def _native(self, user_id: Id) -> Id:
         """Turn a user id into the data set's kind: outside, ids are text."""
