@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -98,6 +99,27 @@ class Registry:
             return tuple((self.models_dir / CURRENT).read_text(encoding="utf-8").split())
         except FileNotFoundError:
             return ()
+        except UnicodeDecodeError as error:
+            raise ArtifactError(
+                f"{self.models_dir / CURRENT}: is not text: delete it, then `matinee models promote ID`"
+            ) from error
+
+    def check_writable(self) -> None:
+        """Find out whether a model can be published here, before anybody trains one for hours.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder cannot be made or written.
+        """
+        try:
+            self.models_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.models_dir):
+                pass
+        except OSError as error:
+            raise ArtifactError(
+                f"{self.models_dir} cannot be written ({error.strerror}): give another --home"
+            ) from error
 
     def path(self, model_id: str) -> Path:
         """Return the folder of a model.

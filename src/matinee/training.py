@@ -124,6 +124,7 @@ def train(
     ArtifactError
         If the model folder cannot be written; the old model then stays current.
     """
+    registry.check_writable()
     start = time.perf_counter()
     stars = stars or ALS()
     with threadpool_limits(1, user_api="blas"):  # we run threads of our own: BLAS's would spin and wait beside them
@@ -163,7 +164,9 @@ def measure(
         ranking_model = picks.fit(train_part, progress=_stage("picks, measuring", report))
         some = sample_users(held_out, RANKED_USERS, seed)
         measured["protocol"]["ranked_users"] = len(some.users)
-        measured["picks"] = rank_everything(ranking_model, some, train_part).means
+        lists = rank_everything(ranking_model, some, train_part)
+        if len(lists.user_ids):  # else nobody liked anything that was held out
+            measured["picks"] = lists.means
     return measured
 
 

@@ -150,3 +150,18 @@ def test_two_processes_saving_at_once_do_not_clash(registry: Registry) -> None:
     assert sum(info.current for info in listed) == 1
     for _ in range(5):
         registry.rollback()
+
+
+def test_a_note_of_the_current_model_that_is_no_text_is_named(registry: Registry) -> None:
+    publish(registry)
+    (registry.models_dir / "current").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ArtifactError, match=r"current: is not text.*promote"):
+        registry.current()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("a file where the folder should be")
+    with pytest.raises(ArtifactError, match="give another --home"):
+        Registry(tmp_path / "models").check_writable()
+    Registry(tmp_path / "others").check_writable()
+    assert list((tmp_path / "others").iterdir()) == []

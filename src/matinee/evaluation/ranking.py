@@ -9,6 +9,7 @@ counts as missed everywhere. People without a relevant item are left out and cou
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Lists:
     @property
     def means(self) -> dict[str, float]:
         """Mean of each metric over the people."""
-        return {name: float(np.nanmean(values)) for name, values in self.per_user.items()}
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # of nobody the mean is NaN
+            return {name: float(np.nanmean(values)) for name, values in self.per_user.items()}
 
 
 class Found(NamedTuple):

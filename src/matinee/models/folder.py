@@ -139,9 +139,8 @@ def new_folder(target: Path) -> Iterator[Path]:
         folder.rename(target)
         sync(target.parent)
     except OSError as error:
-        raise ArtifactError(
-            f"{target} could not be written ({error.strerror or error}): nothing was changed"
-        ) from error
+        reason = error.strerror or "the disk took only a part of a file: it is full"  # NumPy leaves the reason out
+        raise ArtifactError(f"{target} could not be written ({reason}): nothing was changed") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
