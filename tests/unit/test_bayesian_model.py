@@ -15,6 +15,8 @@ from matinee.models.bayesian import BayesianModel
 from matinee.models.intervals import interval, probability_above, product_variances
 from matinee.recommend.catalogue import Catalogue
 from matinee.recommend.recommender import Recommender
+from matinee.recommend.scoring import Scorer
+from matinee.recommend.taste import Taste
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +163,19 @@ def test_bad_questions_are_refused(model: BayesianModel) -> None:
         model.predict([1, 2], [3, 4], [5])
     with pytest.raises(ParameterError, match=r"level=1\.5"):
         model.predict_interval([1], [2], 1.5)
+
+
+def test_what_is_served_covers_what_it_promises(split: tuple[Ratings, Ratings], model: BayesianModel) -> None:
+    train, test = split
+    scorer = Scorer(model, Catalogue(matinee.load("sample").movies, item_stats(train)))
+    inside = []
+    for user in test.users.ids[:200].tolist():
+        rows, given = test.by_user.row(int(test.users.rows([user])[0]))
+        items = model.items.rows(test.items.ids[rows])
+        items, given = items[items >= 0], given[items >= 0]
+        seen, stars = train.by_user.row(int(train.users.rows([user])[0]))
+        likes = dict(zip(train.items.ids[seen].tolist(), stars.tolist(), strict=True))
+        person = scorer.place(Taste(ratings=likes, user_id=user))
+        low, high = interval(person.exact_scores(items), model.spread(person, items), 0.9, model.scale)
+        inside.append((low <= given) & (given <= high))
+    assert 0.87 < np.concatenate(inside).mean() < 0.93

@@ -97,7 +97,7 @@ class FactorModel(ABC):
         if row < 0:
             raise UnknownUserError(f"user {user_id!r} is not in the training set: fold their ratings in instead")
         item_rows, stars = self.seen.row(row)
-        return Person(self, item_rows, stars, self.user_factors[row], float(self.user_biases[row]))
+        return Person(self, item_rows, stars, self.user_factors[row], float(self.user_biases[row]), row=row)
 
     def fold_in(self, ratings: Mapping[Any, float], *, emphasis: Mapping[Any, float] | None = None) -> Person:
         """Place someone who is not in the training set: the training's own solve with the items fixed.

@@ -125,6 +125,8 @@ class Person:
     system
         What `factors` and `bias` were solved from; None for users of the training set, who have it solved only when
         they ask for reasons.
+    row
+        Where they stand in the training set, which has seen ratings of theirs; None for others.
     """
 
     model: FactorModel
@@ -133,6 +135,7 @@ class Person:
     factors: Float32
     bias: float
     system: PersonSystem | None = None
+    row: int | None = None
 
     def scores(self) -> Float32:
         """Score every item, shape ``(n_items,)``, not clipped."""

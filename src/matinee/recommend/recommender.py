@@ -251,7 +251,7 @@ class Recommender:
             If the film is not in the catalogue.
         """
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
-        taste = Taste(ratings=ratings, **options)
+        _, _, taste = self._sort_out(ratings, options)
         person = self._stars.place(taste)
         centre, spread = self._stars.exact(person, rows), self._spread(person, rows)
         prediction = Prediction(

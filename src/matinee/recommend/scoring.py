@@ -62,8 +62,11 @@ class Scorer:
         known = self._catalogue.known_rows(seeds) >= 0
         seeds = {movie_id: stars for (movie_id, stars), there in zip(seeds.items(), known, strict=True) if there}
         person = self.model.fold_in(seeds, emphasis=taste.emphasis)
-        if taste.user_id is not None and taste.user_id in self.model.users and taste.emphasis is None:
+        if taste.user_id is not None and taste.user_id in self.model.users:
             trained = self.model.person(taste.user_id)
+            person = replace(person, row=trained.row)
+            if taste.emphasis is not None:
+                return person
             same = np.array_equal(trained.item_rows, person.item_rows) and np.array_equal(trained.stars, person.stars)
             return replace(trained, system=person.system) if same else person
         if person.factors.any() or self.model.item_biases.any():

@@ -208,9 +208,12 @@ class BayesianModel(RatingModel):
         return probability_above(centre, self.deviations(user_ids, item_ids), stars)
 
     def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32:
-        """Return one person's standard deviations, shape ``(n,)``: read off their own left-out errors, and wide for
-        somebody of whom little is known.
+        """Return one person's standard deviations, shape ``(n,)``: as training found them for its own users, for others
+        read off their own left-out errors, and wide for somebody of whom little is known.
         """
+        variances = self.variance[1] * self.item_variances[item_rows]
+        if person.row is not None:  # their films have seen their ratings, so that these errors would be too small
+            return np.asarray(np.sqrt(variances * self.user_variances[person.row]), np.float32)
         system = person.system or self.person_system(person.item_rows, person.stars)
         if not isinstance(system, SampledSystem):  # a group's average person
             system = self.person_system(person.item_rows, person.stars)
@@ -219,7 +222,7 @@ class BayesianModel(RatingModel):
         shape = self.params.shrinkage
         own = (shape + float(errors.sum())) / (shape + len(errors))
         unknown = system.variance(self.item_factors[item_rows]) if len(errors) < shape else 0.0
-        return np.asarray(np.sqrt(self.variance[1] * own * self.item_variances[item_rows] + unknown), np.float32)
+        return np.asarray(np.sqrt(variances * own + unknown), np.float32)
 
 
 def _picked(rows: Float32, places: Int32) -> Float32:

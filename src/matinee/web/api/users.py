@@ -37,7 +37,7 @@ def get_recommendations(user_id: str, query_data: schemas.RecommendationsQuery) 
     """Recommend films, best first."""
     serving = services().serving()
     ratings = services().ratings_of(serving, user_id)
-    return serving.recommender.recommend(ratings, **query_data.model_dump(exclude_none=True))
+    return serving.recommender.recommend(ratings, user_id=user_id, **query_data.model_dump(exclude_none=True))
 
 
 @bp.get("/<user_id>/ratings")
@@ -73,7 +73,7 @@ def add_ratings(user_id: str, json_data: schemas.NewRatings) -> dict[str, Any]:
     saved: dict[str, Any] = {"saved": services().store.add_many(user_id, stars, dates), "model_id": serving.model_id}
     if json_data.recommend:
         ratings = services().ratings_of(serving, user_id)
-        best = serving.recommender.recommend(ratings, limit=json_data.recommend)
+        best = serving.recommender.recommend(ratings, user_id=user_id, limit=json_data.recommend)
         saved["recommendations"] = best.recommendations
     return saved
 
