@@ -65,7 +65,7 @@ def accuracy(ratings: Ratings, splits: int, seeds: int) -> dict[str, Any]:
 def measure(model: Any, test: Ratings) -> dict[str, Any]:
     """Measure one fitted model."""
     measured: dict[str, Any] = {"rmse": matinee.rmse(model, test)}
-    if not isinstance(model, IntervalModel):
+    if not isinstance(model, IntervalModel) or not getattr(model, "knows_intervals", True):
         return measured
     intervals = interval_metrics(model, test)
     tenths = intervals["by_width"]

@@ -20,7 +20,7 @@ from matinee.data.splits import random_split
 from matinee.errors import DataError, ParameterError
 from matinee.evaluation.metrics import LIKED, cold_counts, star_metrics
 from matinee.evaluation.ranking import rank_everything
-from matinee.models.als import ALS
+from matinee.models.als import ALS, ALSModel
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.bias import damped_bias
 from matinee.models.implicit_als import ImplicitALS
@@ -131,6 +131,9 @@ def train(
         metrics = measure(dataset.ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
         metrics |= {"choice": why} if why else {}
         rating_model = stars.fit(dataset.ratings, progress=_stage("stars, on everything", report))
+        error = metrics["stars"]["rmse"] if test else 0.0
+        if error and isinstance(rating_model, ALSModel) and rating_model.params.biases:
+            rating_model = rating_model.calibrated(error)
         ranking_model = picks.fit(dataset.ratings, progress=_stage("picks, on everything", report)) if picks else None
     model_id = registry.publish(
         rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings, metrics=metrics, data=dataset.label

@@ -72,6 +72,17 @@ def test_fast_is_the_default_and_says_so(tmp_path: Path) -> None:
     assert "ALS" in Registry(tmp_path / "models").read().manifest["metrics"]["choice"]
 
 
+def test_als_knows_intervals_where_training_measured_it(tmp_path: Path) -> None:
+    flags = ("train", "sample", "--rank", "8", "--iterations", "4", "--no-picks")
+    metrics = asked(tmp_path, *flags)
+    sure = asked(tmp_path, "predict", "318", "--user", "42")
+    assert sure["stars_low"] < sure["stars_low_50"] < sure["stars"] < sure["stars_high_50"] <= sure["stars_high"]
+    assert 0 < sure["probability_4"] < 1
+    assert Registry(tmp_path / "models").read().stars.variance[0] < metrics["stars"]["rmse"] ** 2 * 1.2
+    asked(tmp_path, *flags, "--test", "0")
+    assert asked(tmp_path, "predict", "318", "--user", "42")["stars_low"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -118,7 +118,7 @@ def evaluate_stars(
 
     def measure(model: Any, split: Split) -> dict[str, Any]:
         measured: dict[str, Any] = star_metrics(model, split.test, liked_from=liked_from)
-        if isinstance(model, IntervalModel):
+        if isinstance(model, IntervalModel) and getattr(model, "knows_intervals", True):
             measured["intervals"] = interval_metrics(model, split.test)
         return measured
 

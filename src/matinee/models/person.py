@@ -89,6 +89,22 @@ class PersonSystem:
         solution = self._apply_inverse(self._rows.T @ np.asarray(self.targets, np.float64))
         return solution[:rank].astype(np.float32), float(solution[rank:].sum())
 
+    def leverages(self, item_factors: npt.NDArray[np.floating]) -> Float64:
+        """Return v A^-1 v of n items, shape ``(n,)``: how uncertain the person's part of their scores is, in units of
+        the variance of one rating.
+        """
+        rows = self._bordered(item_factors).T
+        return np.asarray(np.einsum("kn,kn->n", rows, self._apply_inverse(rows)), np.float64)
+
+    def left_out_errors(self) -> Float64:
+        """Return each rating's error as if it had not been used, shape ``(k,)``: error / (1 - leverage)."""
+        weights = np.asarray(self.weights, np.float64)
+        targets = np.asarray(self.targets, np.float64)
+        if not len(targets):
+            return targets
+        errors = targets / weights - self._rows @ self._apply_inverse(self._rows.T @ targets)
+        return np.asarray(errors / np.maximum(1 - weights * self.leverages(self.factors), 0.1), np.float64)
+
     def contributions(self, item_factors: npt.NDArray[np.floating]) -> Float64:
         """Return what each rating adds to the score of each of n items.
 

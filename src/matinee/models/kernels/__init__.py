@@ -7,6 +7,15 @@ kind of processor is not used). `warm` compiles ahead of time and reports that i
 
 from __future__ import annotations
 
-from matinee.models.kernels.solve import Solved, aligned_zeros, gramian, padded_rank, regrouped, solve_rows, warm
+from matinee.models.kernels.solve import (
+    Solved,
+    aligned_zeros,
+    gramian,
+    leverages,
+    padded_rank,
+    regrouped,
+    solve_rows,
+    warm,
+)
 
-__all__ = ["Solved", "aligned_zeros", "gramian", "padded_rank", "regrouped", "solve_rows", "warm"]
+__all__ = ["Solved", "aligned_zeros", "gramian", "leverages", "padded_rank", "regrouped", "solve_rows", "warm"]

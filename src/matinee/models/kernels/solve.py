@@ -159,6 +159,36 @@ def regrouped(rows: Csr, order: Int64, column_rank: Int32) -> Csr:
     return Csr(indptr, indices, values, rows.n_rows)
 
 
+def leverages(
+    indptr: Int64, indices: Int32, factors: Float32, ridge: Float32, bias_ridge: float, threads: int | None = None
+) -> Float32:
+    """Return how much each entry holds its own prediction, between 0 and 1, shape ``(nnz,)``.
+
+    Parameters
+    ----------
+    indptr, indices
+        Compressed rows.
+    factors
+        Shape ``(n_columns, width)`` from `aligned_zeros`, `width` from `padded_rank`.
+    ridge
+        Shape ``(n_rows,)``: added to the diagonal.
+    bias_ridge
+        Added to the number of entries, for the bias.
+    threads
+        None for all processors.
+    """
+    from matinee.models.kernels.leverage import leverage_block
+
+    out, width = np.empty(len(indices), np.float32), factors.shape[1]
+    flat, wide_indptr = factors.reshape(-1), np.asarray(indptr, np.int64)
+
+    def work(first: int, last: int) -> None:
+        leverage_block(first, last, wide_indptr, indices, flat, width, ridge, float(bias_ridge), out)
+
+    run_blocks(work, equal_blocks(np.diff(wide_indptr) + 4), threads)
+    return out
+
+
 def warm(notify: Callable[[], None] | None = None) -> dict[str, Any]:
     """Return the compiled kernels by name; the first call of a process loads or compiles them.
 
