@@ -13,6 +13,8 @@ import pytest
 
 from matinee.registry import Registry
 
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 def demo(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the demo with nothing on standard input."""
@@ -26,7 +28,12 @@ def demo(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demo-home")
+    """A home in which the demo ran once."""
+    folder = tmp_path_factory.mktemp("demo-home")
+    first = demo(folder, "--no-serve")
+    assert first.returncode == 0, first.stderr
+    assert "training" in first.stderr
+    return folder
 
 
 def test_it_prints_a_list_and_asks_itself(home: Path) -> None:
