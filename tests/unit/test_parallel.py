@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from matinee.models.parallel import available_threads, equal_blocks, run_blocks
+from matinee.models.parallel import available_threads, equal_blocks, one_blas_thread, run_blocks
 
 
 @given(costs=st.lists(st.integers(0, 1000), max_size=50), blocks=st.integers(1, 20))
@@ -55,3 +56,33 @@ def test_a_problem_stops_the_rest_and_leaves_no_thread(threads: int, problem: ty
 def test_no_blocks_no_work() -> None:
     run_blocks(lambda *_: pytest.fail("there is nothing to do"), [])
     assert available_threads() >= 1
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+
+def test_blas_has_one_thread_inside_and_its_own_number_again_after() -> None:
+    entered, leave = threading.Event(), threading.Event()
+
+    @one_blas_thread()
+    def elsewhere() -> None:
+        entered.set()
+        leave.wait(10)
+
+    with threadpool_limits(3, user_api="blas"):
+        before = blas_threads()  # a machine may give fewer than were asked for
+        other = threading.Thread(target=elsewhere)
+        with one_blas_thread():
+            other.start()
+            entered.wait(10)
+            with one_blas_thread():
+                assert blas_threads() == {1}
+            assert blas_threads() == {1}
+        assert blas_threads() == before
+        leave.set()
+        other.join()
+        assert blas_threads() == before
+        with pytest.raises(ValueError, match="lifted all the same"), one_blas_thread():
+            raise ValueError("lifted all the same")
+        assert blas_threads() == before

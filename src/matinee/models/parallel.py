@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -80,3 +82,32 @@ def run_blocks(work: Callable[[int, int], None], blocks: Iterable[tuple[int, int
                 thread.join()
     if errors:
         raise errors[0]
+
+
+_LIMITING = threading.Lock()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread, as a context or a decorator, for products as small as those of one person.
+
+    Waking BLAS's threads costs more than they save there, and many times more where other processes keep the
+    processors busy. The limit is the whole process's: whoever comes while it is set leaves it alone.
+    """
+    if not _LIMITING.acquire(blocking=False):
+        yield
+        return
+    try:
+        with _blas_libraries().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _LIMITING.release()
+
+
+@cache
+def _blas_libraries() -> Any:
+    """Look for the BLAS libraries once: that takes longer than a list."""
+    import scipy.linalg  # noqa: F401  (SciPy brings a BLAS of its own)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -14,6 +14,7 @@ from matinee.errors import ParameterError, UnknownUserError
 from matinee.models.artifact import Artifact
 from matinee.models.factors import FactorModel, Id, Person, RatingModel
 from matinee.models.intervals import interval, probability_above
+from matinee.models.parallel import one_blas_thread
 from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
 from matinee.recommend.filters import Filters, advise, checked, left
@@ -91,6 +92,7 @@ class Recommender:
         catalogue = Catalogue(artifact.movies, artifact.item_stats)
         return cls(catalogue, artifact.stars, artifact.picks, artifact.model_id, seen_times=artifact.seen_times)
 
+    @one_blas_thread()
     def recommend(
         self,
         ratings: Mapping[Any, float],
@@ -206,10 +208,12 @@ class Recommender:
             return np.clip(stars, *scale), None, None
         return np.clip(stars, *scale), np.clip(stars - width, *scale), np.clip(stars + width, *scale)
 
+    @one_blas_thread()
     def predict_all(self, taste: Taste) -> Float64:
         """Predict a person's stars of all films, clipped to the scale, shape ``(n_movies,)``."""
         return np.clip(self._all(self._stars, taste), *self.stars.scale)
 
+    @one_blas_thread()
     def score_all(self, taste: Taste) -> Float64:
         """Score all films by what orders lists, shape ``(n_movies,)``."""
         return self._all(self._picks, taste)
@@ -233,6 +237,7 @@ class Recommender:
             for place, movie in enumerate(self.catalogue.at(rows))
         )  # fmt: skip
 
+    @one_blas_thread()
     def predict(self, ratings: Mapping[Any, float], movie_id: Id, **options: Any) -> Prediction:
         """Predict the stars that a person would give a film.
 
@@ -266,6 +271,7 @@ class Recommender:
             stars_high_50=float(narrow[1][0]), probability_4=float(probability_above(centre, spread, LIKED)[0]),
         )  # fmt: skip
 
+    @one_blas_thread()
     def explain(self, ratings: Mapping[Any, float], movie_id: Id, *, limit: int = 10, **options: Any) -> Explanation:
         """Say why a film is on a person's list, or why not.
 
@@ -305,6 +311,7 @@ class Recommender:
             lacks=max(float(last - score[0]), 0.0),
         )  # fmt: skip
 
+    @one_blas_thread()
     def similar(self, movie_id: Id, limit: int = 10) -> tuple[Similar, ...]:
         """List the films most like one; empty where nobody rated it, since nothing is known of it then.
 
