@@ -9,7 +9,17 @@ from importlib import import_module
 
 from bench.common import Check, machine
 
-NAMES = ("latency", "lists", "quality_als", "quality_ranking", "speed_als", "speed_ranking", "reading", "quality_stars")
+NAMES = (
+    "latency",
+    "lists",
+    "quality_als",
+    "quality_lists",
+    "quality_ranking",
+    "speed_als",
+    "speed_ranking",
+    "reading",
+    "quality_stars",
+)
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 import small_world
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from matinee.errors import ArtifactError, ParameterError
 from matinee.recommend import batch
@@ -42,6 +44,32 @@ def test_the_file_holds_the_lists_one_by_one(tmp_path: Path, options: dict[str, 
     predicted = small_world.stars().predict(table["user_id"].to_numpy(), table["movie_id"].to_numpy())
     assert table["stars"].to_list() == predicted.tolist()  # type: ignore[union-attr]
     assert [path.name for path in tmp_path.iterdir()] == ["recs.parquet"]
+
+
+some_genres = st.lists(st.sampled_from(small_world.GENRES), max_size=2)
+some_movies = st.lists(st.integers(1, small_world.N_MOVIES).map(lambda row: 10 * row), max_size=40)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    limit=st.integers(1, 100),
+    options=st.fixed_dictionaries(
+        {"rank_by": st.sampled_from(["picks", "stars"])},
+        optional={
+            "genre_any": some_genres, "genre_none": some_genres, "year_from": st.integers(1930, 1990),
+            "only": some_movies, "max_ratings": st.integers(5, 60), "exclude": some_movies, "include_seen": st.booleans(),
+        },
+    ),
+)  # fmt: skip
+def test_whatever_the_filters_the_file_holds_the_lists_one_by_one(
+    tmp_path_factory: pytest.TempPathFactory, limit: int, options: dict[str, Any]
+) -> None:
+    out = tmp_path_factory.mktemp("batch") / "recs.parquet"
+    if "only" in options:  # the file holds no films that nobody rated; a person's list does if they are asked for
+        options["only"] = [movie for movie in options["only"] if movie <= 10 * small_world.N_RATED]
+    recommend_all(small_world.recommender(), out, limit=limit, **options)
+    table = pl.read_parquet(out)
+    assert table.select("user_id", "rank", "movie_id", "score").rows() == one_by_one(limit, **options)
 
 
 class StoppedError(Exception):

@@ -72,6 +72,25 @@ def test_every_filter_holds_for_every_film_shown(
 
 
 @settings(max_examples=60, deadline=None)
+@given(
+    ratings=people, order=dials, seed_off=some_movies, not_interested=some_movies,
+    what_if=st.dictionaries(st.sampled_from(IDS), st.none() | st.integers(1, 10).map(lambda n: n / 2), max_size=5),
+)  # fmt: skip
+def test_however_ratings_are_bent_nothing_seen_or_unwanted_is_shown(
+    ratings: dict[int, float],
+    order: dict[str, Any],
+    seed_off: list[int],
+    not_interested: list[int],
+    what_if: dict[int, float | None],
+) -> None:
+    bent = {"seed_off": seed_off, "not_interested": not_interested, "what_if": what_if}
+    answer = recommend(ratings, limit=100, **bent, **order)
+    seen = {movie for movie, stars in {**ratings, **what_if}.items() if stars is not None}
+    assert set(ids(answer)) == set(IDS) - UNRATED - seen - set(not_interested)
+    assert recommend(ratings, limit=100, **bent, **order) == answer  # ties and all
+
+
+@settings(max_examples=60, deadline=None)
 @given(ratings=people, order=dials, sizes=st.lists(st.integers(1, 30), min_size=1, max_size=8))
 def test_pages_have_neither_gaps_nor_repeats(
     ratings: dict[int, float], order: dict[str, Any], sizes: list[int]
