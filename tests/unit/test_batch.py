@@ -57,7 +57,8 @@ some_movies = st.lists(st.integers(1, small_world.N_MOVIES).map(lambda row: 10 *
         {"rank_by": st.sampled_from(["picks", "stars"])},
         optional={
             "genre_any": some_genres, "genre_none": some_genres, "year_from": st.integers(1930, 1990),
-            "only": some_movies, "max_ratings": st.integers(5, 60), "exclude": some_movies, "include_seen": st.booleans(),
+            "max_ratings": st.integers(5, 60), "exclude": some_movies, "only": some_movies,
+            "include_seen": st.booleans(),
         },
     ),
 )  # fmt: skip
