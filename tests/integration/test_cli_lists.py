@@ -164,6 +164,8 @@ def test_a_film_is_explained_by_flag_or_argument(home: Path) -> None:
     assert total == pytest.approx(why["score"], abs=1e-4)
     not_shown = run(home, "explain", "--movie", "300", "--user", "42", "--genre-none", "Drama").stdout
     assert "removed from the list by genre_none" in not_shown
+    seen = run(home, "explain", "1", "--rate", "1=4").stdout
+    assert "Toy Story (1995): rated already; else it would be place" in seen
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ def explain(
 
 def told(explanation: Explanation) -> str:
     """Say where the film stands, what removes it, and what each rating adds."""
-    lines = [f"{explanation.title}: place {explanation.rank} of all films not rated yet"]
+    seen = "include_seen" in explanation.removed_by
+    place = f"place {explanation.rank} of all films not rated yet"
+    lines = [f"{explanation.title}: " + (f"rated already; else it would be {place}" if seen else place)]
     if not explanation.known:
         lines.append("nobody rated it, so the model knows nothing of it")
     if explanation.removed_by:
