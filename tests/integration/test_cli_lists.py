@@ -115,6 +115,22 @@ def test_lists_for_nobody(home: Path) -> None:
     ]  # fmt: skip
 
 
+def test_the_best_of_every_genre_and_decade(home: Path) -> None:
+    genres = asked(home, "recommend", "--top", "--per", "genre", "-n", "2", "--year-from", "1990")
+    assert (genres["list"], genres["per"]) == ("top", "genre")
+    assert {"Comedy", "Drama", "Film-Noir"} <= genres["lists"].keys()
+    for genre, movies in genres["lists"].items():
+        assert 1 <= len(movies) <= 2
+        assert all(genre in movie["genres"] and movie["year"] >= 1990 for movie in movies)
+    decades = asked(home, "recommend", "--popular", "--per", "decade", "-n", "1")["lists"]
+    assert list(decades) == sorted(decades)
+    assert decades["1990s"] == asked(home, "recommend", "--popular", "--year-from", "1990", "--year-to", "1999",
+                                     "-n", "1")["movies"]  # fmt: skip
+    text = run(home, "recommend", "--popular", "--per", "decade", "-n", "1").stdout
+    assert "1990s\n   film" in text
+    assert decades["1990s"][0]["title"] in text
+
+
 def test_what_to_ask_next(home: Path) -> None:
     popular = [movie["movie_id"] for movie in asked(home, "recommend", "--popular", "-n", "12")["movies"]]
     first = asked(home, "onboarding", "--not-seen", str(popular[0]))["movies"]
@@ -176,6 +192,8 @@ def test_a_film_is_explained_by_flag_or_argument(home: Path) -> None:
         (["recommend", "--all", "--out", "x.parquet", "--popular"], 2, "--all and --popular are different lists"),
         (["recommend", "--top", "--user", "1"], 2, "leave --user, --rate and --ratings out"),
         (["recommend", "--user", "1", "--group", "mean"], 2, "name them by --with FILE"),
+        (["recommend", "--user", "1", "--per", "genre"], 2, "add --popular, --trending or --top"),
+        (["recommend", "--top", "--per", "decade", "--year-from", "1990"], 2, "--per decade sets the years itself"),
         (["recommend", "--with", "nowhere.csv"], 1, "nowhere.csv"),
         (["recommend", "--all", "--out", "x.parquet", "--diversity", "1"], 1, "diversity: no such option"),
         (["recommend", "--user", "1", "--since", "yesterday"], 2, "a date such as 2015-06-30"),

@@ -14,8 +14,9 @@ from matinee.cli.common import answer, columns, say, steps_shown
 from matinee.cli.person import Somebody, rating_lines
 
 if TYPE_CHECKING:
-    from matinee.recommend.catalogue import Movie
-    from matinee.recommend.groups import GroupRecommendations
+    from matinee.recommend.catalogue import Catalogue, Movie
+    from matinee.recommend.groups import GroupRecommendations, Mode
+    from matinee.recommend.nobody import Kind
     from matinee.recommend.recommender import Recommender
 
 MODES = ["mean", "least_misery", "most_pleasure", "fairness"]
@@ -42,6 +43,7 @@ OPTIONS = (
     click.option("--popular", "general", flag_value="popular", help="For nobody: most ratings."),
     click.option("--trending", "general", flag_value="trending", help="For nobody: most ratings of late."),
     click.option("--top", "general", flag_value="top", help="For nobody: highest mean stars, few ratings damped."),
+    click.option("--per", type=click.Choice(["genre", "decade"]), help="For nobody: a list for each of these."),
 )
 
 
@@ -61,6 +63,7 @@ def check(
     mode: str | None,
     veto: float | None,
     general: str | None,
+    per: str | None,
 ) -> None:
     """Refuse flags that ask for several kinds of lists at once."""
     kinds = {"--all": everybody, "--with": bool(members), f"--{general}": general is not None}
@@ -73,6 +76,8 @@ def check(
         raise click.UsageError("--all and --out FILE.parquet belong together")
     if (mode or veto is not None) and not members:
         raise click.UsageError("--group and --veto are about several people: name them by --with FILE, repeated")
+    if per and general is None:
+        raise click.UsageError("--per cuts a list for nobody: add --popular, --trending or --top")
 
 
 def for_everybody(recommender: Recommender, out: Path, options: Mapping[str, Any], as_json: bool) -> None:
@@ -97,7 +102,7 @@ def for_a_group(
     recommender: Recommender,
     somebody: Somebody | None,
     files: tuple[Path, ...],
-    mode: str,
+    mode: Mode,
     veto: float | None,
     options: Mapping[str, Any],
     as_json: bool,
@@ -109,7 +114,7 @@ def for_a_group(
     members = [dict(rating_lines(path, recommender.catalogue, recommender.stars.scale)) for path in files]
     if somebody is not None:
         names, members = [somebody.user_id or "you", *names], [somebody.ratings, *members]
-    answered = recommend_group(recommender, members, mode=mode, veto=veto, **options)  # type: ignore[arg-type]
+    answered = recommend_group(recommender, members, mode=mode, veto=veto, **options)
     document = {"mode": mode, "members": names, **asdict(answered)}
     answer(document, lambda: agreed(answered, names), as_json)
     if not as_json and not answered.recommendations:
@@ -132,14 +137,34 @@ def agreed(answered: GroupRecommendations, names: list[str]) -> str:
     return columns(rows, ("", "film", *names, *(["chosen by"] if in_turn else [])))
 
 
-def for_nobody(recommender: Recommender, general: str, options: Mapping[str, Any], as_json: bool) -> None:
-    """Print a list that knows nobody."""
+def for_nobody(
+    recommender: Recommender, general: Kind, per: str | None, options: Mapping[str, Any], as_json: bool
+) -> None:
+    """Print a list that knows nobody, or one for each genre or decade."""
     from matinee.recommend.nobody import general_list
 
-    movies = general_list(recommender.catalogue, general, **options)  # type: ignore[arg-type]
-    document = {"model_id": recommender.model_id, "list": general, "movies": movies}
+    cuts: dict[str, dict[str, Any]] = {general: {}} if per is None else parts(recommender.catalogue, per)
+    if any(options.keys() & cut.keys() for cut in cuts.values()):
+        what, flags = ("years", "--year-from and --year-to") if per == "decade" else ("genre", "--genre-all")
+        raise click.UsageError(f"--per {per} sets the {what} itself: leave {flags} out")
+    lists = {name: general_list(recommender.catalogue, general, **options, **cut) for name, cut in cuts.items()}
     first = options.get("offset", 0) + 1
-    answer(document, lambda: shown(movies, first), as_json)
+    document = {"model_id": recommender.model_id, "list": general}
+    if per is None:
+        answer(document | {"movies": lists[general]}, lambda: shown(lists[general], first), as_json)
+    else:
+        found = {name: movies for name, movies in lists.items() if movies}
+        text = "\n\n".join(f"{name}\n{shown(movies, first)}" for name, movies in found.items())
+        answer(document | {"per": per, "lists": found}, text, as_json)
+
+
+def parts(catalogue: Catalogue, per: str) -> dict[str, dict[str, Any]]:
+    """Return the filters of each genre, or of each decade in which there are rated films, by its name."""
+    from matinee.recommend.nobody import decades
+
+    if per == "genre":
+        return {genre: {"genre_all": [genre]} for genre in catalogue.genres}
+    return {f"{first}s": {"year_from": first, "year_to": first + 9} for first in decades(catalogue)}
 
 
 def shown(movies: list[Movie], first: int = 1) -> str:

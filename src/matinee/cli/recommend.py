@@ -14,6 +14,8 @@ from matinee.cli.filters import filter_options, resolved, taste_options
 from matinee.cli.person import gather, model_option, open_recommender, person_options
 
 if TYPE_CHECKING:
+    from matinee.recommend.groups import Mode
+    from matinee.recommend.nobody import Kind
     from matinee.recommend.results import Because, Prediction, Recommendations
 
 
@@ -33,9 +35,10 @@ def recommend(
     everybody: bool,
     out: Path | None,
     members: tuple[Path, ...],
-    mode: str | None,
+    mode: Mode | None,
     veto: float | None,
-    general: str | None,
+    general: Kind | None,
+    per: str | None,
     model_id: str | None,
     as_json: bool,
     home: Path,
@@ -49,13 +52,15 @@ def recommend(
     matinee recommend --ratings user_ratings.file
     matinee recommend --with anna.csv --with ben.csv --group least_misery
     matinee recommend --all -n 10 --out recs.parquet
-    matinee recommend --trending
+    matinee recommend --top --per decade -n 3
     """
     described = user is not None or bool(rate) or ratings_file is not None
-    lists.check(described, everybody=everybody, out=out, members=members, mode=mode, veto=veto, general=general)
+    lists.check(
+        described, everybody=everybody, out=out, members=members, mode=mode, veto=veto, general=general, per=per
+    )
     recommender = open_recommender(home, model_id)
     if general is not None:
-        lists.for_nobody(recommender, general, resolved(recommender, options), as_json)
+        lists.for_nobody(recommender, general, per, resolved(recommender, options), as_json)
     elif everybody and out is not None:
         lists.for_everybody(recommender, out, resolved(recommender, options), as_json)
     elif members:
