@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -32,6 +33,24 @@ def shared_data() -> Path:
 def small_zip(shared_data: Path) -> Path:
     """GroupLens's ml-latest-small of 2018-09, as published."""
     return shared_data / "ml-latest-small.zip"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Address of a running PostgreSQL."""
+    import postgres
+
+    with postgres.running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """Address of an empty database on it."""
+    import postgres
+
+    with postgres.schema_of(postgres_server) as url:
+        yield url
 
 
 @cache

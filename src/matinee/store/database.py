@@ -7,6 +7,8 @@ wrote in between, whatever the busy timeout.
 
 from __future__ import annotations
 
+import logging
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -18,15 +20,21 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
-from matinee.errors import ParameterError, StoreError
+from matinee.errors import MissingExtraError, ParameterError, StoreError
 
 BUSY_TIMEOUT_S = 5.0
 POSTGRES_MIGRATION_LOCK = 0x6D6174696E6565  # "matinee": any number that nobody else locks
 _WRITES = "matinee_writes"
+_log = logging.getLogger(__name__)
+_POSTGRES_OPTIONS: dict[str, Any] = {
+    "connect_args": {"connect_timeout": int(BUSY_TIMEOUT_S)},
+    "max_overflow": 64,
+    "pool_pre_ping": True,  # connections that died with a server that was restarted are found out before they are used
+}
 
 
 class Database:
@@ -47,6 +55,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        # One state of the database, whatever others commit meanwhile: SQLite's transactions are like that anyway.
+        is_postgres = self.engine.dialect.name == "postgresql"
+        self._reader = self.engine.execution_options(**({"isolation_level": "REPEATABLE READ"} if is_postgres else {}))
         # SQLite's writers wait by sleeping, up to a tenth of a second, in no order; threads of one process need not.
         self._turn: AbstractContextManager[Any] = Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self.url = self.engine.url.render_as_string(hide_password=True)
@@ -59,7 +70,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that sees one state of the database."""
-        with self._translating(), self.engine.begin() as connection:
+        with self._translating(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -72,6 +83,17 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def purge(self) -> None:
+        """Leave nothing of what was deleted in SQLite's files: its pages are overwritten, its log is emptied.
+
+        PostgreSQL does so at its next vacuum, and its log and backups keep what their own settings say.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with self._turn, self._translating(), self.engine.connect() as connection:
+                busy, *_ = connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                _log.warning("somebody reads %s: its log is emptied when the next deletion is", self.url)
 
     def close(self) -> None:
         """Close every connection."""
@@ -92,6 +114,7 @@ class Database:
         config.set_main_option("script_location", "matinee.store:migrations")
         with self.writing() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL lock_timeout = 0"))  # another's migration may take its time
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": POSTGRES_MIGRATION_LOCK})
             config.attributes["connection"] = connection
             try:
@@ -105,18 +128,36 @@ class Database:
 def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
-        options: dict[str, Any] = {}
-        if parsed.get_backend_name() == "sqlite":
-            options = _prepare_sqlite(parsed.database)
-        engine = create_engine(parsed, **options)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(parsed, **_options(parsed))
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise ParameterError(
-            f"database url {url!r}: {error}; give sqlite:///PATH/matinee.db or leave it empty"
+            f"database url {_hidden(url)!r}: {error}; give sqlite:///PATH/matinee.db, postgresql://USER@HOST/NAME "
+            "or leave it empty"
         ) from error
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("PostgreSQL", "postgres") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _on_sqlite_connect)
         event.listen(engine, "begin", _on_sqlite_begin)
+    else:
+        event.listen(engine, "connect", _on_postgres_connect)
     return engine
+
+
+def _options(url: URL) -> dict[str, Any]:
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        return _prepare_sqlite(url.database)
+    if backend == "postgresql":
+        return _POSTGRES_OPTIONS
+    raise ArgumentError(f"{backend} is not supported")
+
+
+def _hidden(url: str) -> str:
+    """Return a URL that may not even be one without what could be a password."""
+    return re.sub(r"://.*@", "://***@", url)
 
 
 def _prepare_sqlite(path: str | None) -> dict[str, Any]:
@@ -134,7 +175,7 @@ def _prepare_sqlite(path: str | None) -> dict[str, Any]:
 def _on_sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # we begin transactions, not the driver
     _enter_wal(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -155,3 +196,9 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 def _on_sqlite_begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _on_postgres_connect(connection: Any, _record: object) -> None:
+    """Give up on a locked table as SQLite does on a locked file, instead of waiting without end."""
+    connection.execute(f"SET lock_timeout = '{BUSY_TIMEOUT_S:g}s'")
+    connection.commit()

@@ -37,6 +37,9 @@ _LATEST = (
 _STARS = select(ratings.c.movie_id, ratings.c.stars).where(ratings.c.user_id == bindparam("user"))
 _KNOWN = select(users.c.user_id).where(users.c.user_id == bindparam("user"))
 
+_TURN = _KNOWN.with_for_update(key_share=True)
+"""One writer per person at a time: two that bring the same films in another order would wait for each other."""
+
 
 class RatingStore:
     """One current rating per user and movie, the newest, with every earlier one in a history.
@@ -61,7 +64,7 @@ class RatingStore:
         upsert = dialect.insert(ratings).values(
             user_id=bindparam("user_id"), movie_id=bindparam("movie_id"),
             stars=bindparam("stars"), rated_at=bindparam("rated_at"),
-        )  # fmt: skip
+        ).execution_options(preserve_rowcount=True)  # fmt: skip
         new, old = upsert.excluded, ratings.c
         # A rating given now counts even where the clock went backwards; one with a date of its own must be newer.
         self._add_now = upsert.on_conflict_do_update(
@@ -76,6 +79,11 @@ class RatingStore:
             set_={"stars": new.stars, "rated_at": new.rated_at},
             where=new.rated_at >= old.rated_at,
         )
+
+    @property
+    def database(self) -> Database:
+        """The database, which other stores share."""
+        return self._database
 
     def close(self) -> None:
         """Close the connections; a database in memory is gone."""
@@ -134,6 +142,7 @@ class RatingStore:
         ]  # fmt: skip
         with self._database.writing() as connection:
             connection.execute(self._add_user, {"user_id": user_id, "created_at": now})
+            connection.execute(_TURN, {"user": user_id})
             if not rows:
                 return 0
             connection.execute(history.insert(), rows)
