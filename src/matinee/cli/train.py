@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from matinee.cli.common import SEED, answer, data_argument, home_option, json_option, loaded, say, steps_shown
+from matinee.cli.engine import chosen_engine, engine_options, on_spark
 from matinee.models.als import ALS
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.implicit_als import ImplicitALS
@@ -79,6 +80,8 @@ def star_params(context: click.Context, quality: str, seed: int) -> dict[str, An
 @click.option("--seed", type=SEED, default=ALS.seed, show_default=True, help="Of the first factors of both models.")
 @click.option("--test", default=0.2, show_default=True, help="Part held out for measuring; 0 skips measuring.")
 @click.option("--split-seed", type=SEED, default=0, show_default=True, help="Of the hold-out.")
+@click.option("--picks-alpha", default=1.0, show_default=True, help="Spark: confidence per star of the ranking model.")
+@engine_options
 @json_option
 @home_option
 def train(
@@ -91,6 +94,9 @@ def train(
     picks: bool,
     seed: int,
     quality: str,
+    engine: str,
+    master: str | None,
+    conf: tuple[str, ...],
     **model: Any,
 ) -> None:
     """Evaluate on a hold-out, refit on everything, save and promote.
@@ -100,6 +106,12 @@ def train(
     from matinee import training
     from matinee.registry import Registry
 
+    if chosen_engine(engine, data, master, conf) == "spark":
+        cluster = {"master": master, "conf": conf}
+        trained = trained_on_spark(data, reading, home, cluster, test, split_seed, quality, picks, seed)
+        document = {"model_id": trained.model_id, "seconds": trained.seconds, **trained.metrics}
+        answer(document, lambda: summary(trained), as_json)
+        return
     stars, why = training.learner(quality, star_params(click.get_current_context(), quality, seed))
     ranking = ImplicitALS(**{name: model[f"picks_{name}"] for name in PICKS}, seed=seed) if picks else None
     dataset = loaded(data, home, reading)
@@ -112,6 +124,39 @@ def train(
         )  # fmt: skip
     document = {"model_id": trained.model_id, "seconds": trained.seconds, **trained.metrics}
     answer(document, lambda: summary(trained), as_json)
+
+
+def trained_on_spark(
+    data: str,
+    reading: dict[str, Any],
+    home: Path,
+    cluster: dict[str, Any],
+    test: float,
+    split_seed: int,
+    quality: str,
+    picks: bool,
+    seed: int,
+) -> Trained:
+    """Train on a cluster; flags that Spark's objectives have no place for are refused."""
+    from matinee import training_spark
+    from matinee.registry import Registry
+
+    context = click.get_current_context()
+    flags = [f"picks_{name}" for name in ("shrinkage", "alpha0", "activity")]
+    wrong = [name for name in flags if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if wrong or quality == "best":
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in wrong) or "--quality best"
+        raise click.UsageError(f"{named}: not with --engine spark, whose objective has no place for it")
+    stars = ALS(**star_params(context, quality, seed))
+    chosen = {name: context.params[f"picks_{name}"] for name in ("rank", "regularization", "iterations", "alpha")}
+    ranking = ImplicitALS(**chosen, objective="spark", seed=seed) if picks else None
+    with on_spark(data, home, reading, **cluster) as (ratings, movies, label), steps_shown() as report:
+        size = training_spark.gathered_bytes(ratings, stars, ranking)
+        say(f"{ratings.count:,} ratings on Spark; the driver will gather {size / 1e6:,.0f} MB of factors and ratings")
+        return training_spark.train(
+            ratings, Registry(home / "models"), stars=stars, picks=ranking, movies=movies, data=label, test=test,
+            seed=split_seed, report=report,
+        )  # fmt: skip
 
 
 def summary(trained: Trained) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from matinee.engines.spark.java import CURE, find_java
 from matinee.errors import EngineError, MissingExtraError, ParameterError
 
 try:
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 except ImportError as error:
@@ -52,11 +54,12 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     Raises
     ------
     EngineError
-        If Java is missing or too old, or the session does not start.
+        If Java is missing or too old, the session does not start, or Spark gives up later.
     """
     there = SparkSession.getActiveSession()
     if there is not None:
-        yield there
+        with _one_line():
+            yield there
         return
     java = find_java()
     if java.version is None:
@@ -64,9 +67,19 @@ def spark_session(master: str | None = None, conf: Mapping[str, str] | None = No
     with tempfile.TemporaryDirectory(prefix="matinee-spark-") as scratch:
         session = _start(master, dict(conf or {}), scratch)
         try:
-            yield session
+            with _one_line():
+                yield session
         finally:
             session.stop()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Turn what Spark and Java throw into one line."""
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise EngineError(f"Spark gave up: {first_line(error)}") from error
 
 
 def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSession:
@@ -81,6 +94,7 @@ def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSessi
         builder = builder.master(url)
     for name, value in settings.items():
         builder = builder.config(name, value)
+    os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python", sys.executable))  # has our packages
     try:
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
@@ -107,6 +121,8 @@ def on_this_machine(url: str) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error of Spark's says, without its Java traceback."""
+    """Return what an error of Spark's says, without its tracebacks."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if "Python worker" in lines[0] else lines[0]

@@ -1,0 +1,228 @@
+"""Ratings on the cluster: read, checked, one per pair, their ids numbered by the rows of the vocabularies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark import StorageLevel
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812, Spark's own custom
+
+from matinee.data.columns import ColumnNames, places
+from matinee.data.ratings import STAR_SCALE, Ids, Ratings, Vocabulary
+from matinee.data.splits import hashed_below
+from matinee.engines.spark.session import first_line
+from matinee.errors import DataError
+
+TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
+RATINGS_PER_PARTITION = 2_000_000
+"""So many ratings and what ALS makes of them stay well under a gigabyte per task."""
+
+
+@dataclass(frozen=True, eq=False)
+class SparkRatings:
+    """Ratings on the cluster, at most one per pair.
+
+    Attributes
+    ----------
+    frame
+        Columns ``user``, ``item`` (int, rows of the vocabularies), ``stars`` (float), ``rated_at`` (long or null).
+    users, items
+        The ids, on the driver.
+    count
+        Number of ratings.
+    scale
+        Lowest and highest rating allowed.
+    skipped, duplicates
+        Malformed rows and older ratings of the same pair that were left out.
+    """
+
+    frame: DataFrame
+    users: Vocabulary
+    items: Vocabulary
+    count: int
+    scale: tuple[float, float] = STAR_SCALE
+    skipped: int = 0
+    duplicates: int = 0
+
+    @property
+    def partitions(self) -> int:
+        """Into how many blocks work on these ratings is cut."""
+        cores = self.frame.sparkSession.sparkContext.defaultParallelism
+        return max(cores, math.ceil(self.count / RATINGS_PER_PARTITION))
+
+    def kept(self, frame: DataFrame) -> SparkRatings:
+        """Return other ratings of the same people and films, kept in memory or on disk."""
+        kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        return replace(self, frame=kept, count=kept.count())
+
+
+def is_table(source: str) -> bool:
+    """Say whether Spark reads the source itself, a URI or a table; releases and zips are read by the driver."""
+    path = Path(source)
+    return "://" in source or source.endswith(TABLES) or (path.is_dir() and any(path.glob("*.parquet")))
+
+
+def read_ratings(
+    session: SparkSession,
+    source: str,
+    names: ColumnNames | None = None,
+    *,
+    scale: tuple[float, float] = STAR_SCALE,
+    string_ids: bool = False,
+    skip_bad_rows: bool = False,
+) -> SparkRatings:
+    """Read a CSV with a header or Parquet from any path that Spark reads; of a repeated pair the newest counts.
+
+    Without times, or at the same time, the one that Spark read last counts: the later one of a single file.
+
+    Raises
+    ------
+    DataError
+        If the path cannot be read, a column is missing, or a row is malformed and `skip_bad_rows` is not set.
+    """
+    try:
+        raw = _columns(_opened(session, source), names or ColumnNames(), source)
+        raw = raw.persist(StorageLevel.MEMORY_AND_DISK)
+        rows, numbers, bad = _looked_at(raw, scale)
+    except PySparkException as error:
+        raise DataError(f"{source}: Spark cannot read it ({first_line(error)})") from error
+    if bad and not skip_bad_rows:
+        raise DataError(
+            f"{source}: {bad} of {rows} rows lack an id or have no rating from {scale[0]:g} to {scale[1]:g}; "
+            "--skip-bad-rows leaves them out"
+        )
+    if rows == bad:
+        raise DataError(f"{source}: there are no ratings, at least one is needed")
+    typed = raw.where(_good(scale))
+    for side in ("user", "item"):
+        if numbers[side] and not string_ids:
+            typed = typed.withColumn(side, F.expr(f"cast({side} as bigint)"))
+    return _numbered(_newest(typed), scale, rows - bad, bad)
+
+
+def from_ratings(session: SparkSession, ratings: Ratings) -> SparkRatings:
+    """Bring ratings of the driver to the cluster."""
+    columns = {"user": ratings.user_rows, "item": ratings.item_rows, "stars": ratings.stars}
+    table = pa.table(columns)
+    times = pa.nulls(len(ratings), pa.int64()) if ratings.timestamps is None else pa.array(ratings.timestamps)
+    frame = session.createDataFrame(table.append_column("rated_at", times))
+    brought = SparkRatings(frame, ratings.users, ratings.items, len(ratings), ratings.scale)
+    return brought.kept(frame.repartition(brought.partitions, "user"))
+
+
+def gathered(ratings: SparkRatings) -> Ratings:
+    """Bring ratings to the driver, sorted."""
+    table = ratings.frame.toArrow()
+    user, item = (table[name].to_numpy().astype(np.int32, copy=False) for name in ("user", "item"))
+    times = None if table["rated_at"].null_count else table["rated_at"].to_numpy()
+    stars = table["stars"].to_numpy().astype(np.float32, copy=False)
+    return Ratings.from_rows(ratings.users, ratings.items, user, item, stars, times, scale=ratings.scale)
+
+
+def hash_split(ratings: SparkRatings, test: float, seed: int) -> tuple[SparkRatings, SparkRatings]:
+    """Cut as `matinee.data.splits.hash_split` does: the same pairs are held out, whatever the engine.
+
+    Raises
+    ------
+    ParameterError
+        If `test` is not between 0 and 1.
+    DataError
+        If a part is empty.
+    """
+    context = ratings.frame.sparkSession.sparkContext
+    ids = context.broadcast((ratings.users.ids, ratings.items.ids))
+
+    def mark(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        users, items = ids.value
+        for batch in batches:
+            pair = users[batch["user"].to_numpy()], items[batch["item"].to_numpy()]
+            yield batch.append_column("held_out", pa.array(hashed_below(*pair, test, seed)))
+
+    hashed_below(np.zeros(1, np.int64), np.zeros(1, np.int64), test, seed)  # refuses a share that is none
+    marked = ratings.frame.mapInArrow(mark, "user int, item int, stars float, rated_at bigint, held_out boolean")
+    marked = marked.persist(StorageLevel.MEMORY_AND_DISK)
+    train, held_out = (
+        replace(ratings, frame=part.drop("held_out"), count=part.count())
+        for part in (marked.where("not held_out"), marked.where("held_out"))
+    )
+    if not train.count or not held_out.count:
+        raise DataError(f"{ratings.count} ratings and a share of {test:g}: one part is empty; give more ratings")
+    return train, held_out
+
+
+def _opened(session: SparkSession, source: str) -> DataFrame:
+    bare = source.removesuffix(".gz")
+    if bare.endswith((".csv", ".tsv")):
+        return session.read.csv(source, header=True, sep="\t" if bare.endswith(".tsv") else ",", escape='"')
+    return session.read.parquet(source)
+
+
+def _columns(frame: DataFrame, names: ColumnNames, source: str) -> DataFrame:
+    found = places(frame.columns, names, source)
+    name = [f"`{column}`" for column in frame.columns]
+    time = F.lit(None) if found.time is None else _seconds(frame, frame.columns[found.time])
+    return frame.select(
+        F.expr(name[found.user]).cast("string").alias("user"),
+        F.expr(name[found.item]).cast("string").alias("item"),
+        F.expr(f"try_cast({name[found.rating]} as float)").alias("stars"),
+        time.cast("bigint").alias("rated_at"),
+        F.monotonically_increasing_id().alias("place"),
+    )
+
+
+def _seconds(frame: DataFrame, column: str) -> Any:
+    kind = dict(frame.dtypes)[column]
+    if kind in ("date", "timestamp", "timestamp_ntz"):
+        return F.unix_timestamp(F.col(f"`{column}`").cast("timestamp"))
+    return F.expr(f"try_cast(try_cast(`{column}` as double) as bigint)")
+
+
+def _good(scale: tuple[float, float]) -> str:
+    return f"coalesce(user != '' and item != '' and stars between {scale[0]} and {scale[1]}, false)"
+
+
+def _looked_at(raw: DataFrame, scale: tuple[float, float]) -> tuple[int, dict[str, bool], int]:
+    """Count rows and malformed ones, and say of each side whether its ids are whole numbers."""
+    whole = [F.expr(f"bool_and(try_cast({side} as bigint) is not null)").alias(side) for side in ("user", "item")]
+    row = raw.select("*", F.expr(_good(scale)).alias("good")).agg(
+        F.count("*").alias("rows"), F.count_if(~F.col("good")).alias("bad")
+    ).first()  # fmt: skip
+    kinds = raw.where(_good(scale)).agg(*whole).first()
+    assert row is not None and kinds is not None  # noqa: PT018, an aggregate has one row
+    return row["rows"], {side: bool(kinds[side]) for side in ("user", "item")}, row["bad"]
+
+
+def _newest(typed: DataFrame) -> DataFrame:
+    order = F.struct(F.coalesce("rated_at", F.lit(0)), "place")
+    newest = F.max_by(F.struct("stars", "rated_at"), order).alias("newest")
+    return typed.groupBy("user", "item").agg(newest).select("user", "item", "newest.stars", "newest.rated_at")
+
+
+def _numbered(frame: DataFrame, scale: tuple[float, float], rows: int, bad: int) -> SparkRatings:
+    """Replace ids by their rows: distinct ids are found on the cluster, numbered here, and joined to the ratings."""
+    session = frame.sparkSession
+    kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
+    numbered, vocabularies = kept, {}
+    for side in ("user", "item"):
+        ids = kept.select(side).distinct().toArrow()[side].to_numpy(zero_copy_only=False)
+        vocabularies[side] = Vocabulary.of(ids.astype(np.str_) if ids.dtype == object else ids)
+        codes = _codes(session, side, vocabularies[side].ids)
+        numbered = numbered.join(codes, side).drop(side).withColumnRenamed("code", side)
+    found = SparkRatings(numbered, vocabularies["user"], vocabularies["item"], kept.count(), scale, bad)
+    columns = numbered.select("user", "item", "stars", "rated_at").repartition(found.partitions, "user")
+    done = replace(found, duplicates=rows - found.count).kept(columns)
+    kept.unpersist()
+    return done
+
+
+def _codes(session: SparkSession, side: str, ids: Ids) -> DataFrame:
+    values = pa.array(ids.tolist() if ids.dtype.kind == "U" else ids)
+    return session.createDataFrame(pa.table({side: values, "code": np.arange(len(ids), dtype=np.int32)}))

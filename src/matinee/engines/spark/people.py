@@ -1,0 +1,143 @@
+"""Work done person by person on the cluster: films go to every executor, people come in batches with their factors.
+
+A batch becomes a small model of ours, so that lists and their measures are made by the same code as on one machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from matinee.data.ratings import Csr, Float32, Int32, Ratings, Vocabulary
+from matinee.engines.spark.fit import Factors
+from matinee.engines.spark.frames import SparkRatings
+from matinee.models.als import ALS, ALSModel
+
+Sums = dict[str, Any]
+"""Numbers, or lists of numbers, that add up over batches."""
+Work = Callable[[ALSModel, Ratings, Ratings], Sums]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BatchModel(ALSModel):
+    """The model of one batch of people, films and people named by their rows in the whole.
+
+    Attributes
+    ----------
+    usual
+        See `Factors.usual_stars`.
+    """
+
+    usual: tuple[float, Float32]
+
+    @cached_property
+    def fallback(self) -> tuple[float, Float32]:
+        """Return what the whole training set says of pairs that are not known."""
+        return self.usual
+
+
+@dataclass(frozen=True, eq=False)
+class Films:
+    """What every executor gets: the side of the films."""
+
+    rows: Int32  # rows in the whole, of the films that the model knows
+    factors: Float32
+    biases: Float32
+    usual: tuple[float, Float32]
+    mean: float
+    scale: tuple[float, float]
+
+    @classmethod
+    def of(cls, factors: Factors, scale: tuple[float, float]) -> Films:
+        """Take the films that the model knows."""
+        known = np.flatnonzero(factors.items_known).astype(np.int32)
+        mean, usual = factors.usual_stars
+        return cls(
+            known, factors.item_factors[known], factors.item_biases[known], (mean, usual[known]), factors.mean, scale
+        )
+
+    def batch(self, people: Int32, factors: Float32, biases: Float32, seen: Ratings | None) -> BatchModel:
+        """Make the model of some people, by rising row."""
+        users, items = Vocabulary(people), Vocabulary(self.rows)
+        none = Csr(np.zeros(len(people) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), len(items))
+        return BatchModel(
+            params=ALS(rank=max(1, factors.shape[1]), biases=False), users=users, items=items, user_factors=factors,
+            item_factors=self.factors, user_biases=biases, item_biases=self.biases, mean=self.mean,
+            seen=none if seen is None else seen.by_user, scale=self.scale, usual=self.usual,
+        )  # fmt: skip
+
+
+def summed_over_people(train: SparkRatings, test: SparkRatings, factors: Factors, work: Work) -> Sums:
+    """Let the cluster measure batches of people and add up what comes out.
+
+    Parameters
+    ----------
+    train, test
+        What the model was learned from, and what it is measured on.
+    factors
+        The model.
+    work
+        Called with the model, the test ratings and the training ratings of a batch of people; ids are rows. It is sent
+        to the executors by name: a function of a module.
+    """
+    context = train.frame.sparkSession.sparkContext
+    films = context.broadcast(Films.of(factors, train.scale))
+    sides = [
+        part.frame.groupBy("user").agg(
+            F.collect_list("item").alias(f"{name}_items"), F.collect_list("stars").alias(f"{name}_stars")
+        )
+        for name, part in (("test", test), ("train", train))
+    ]
+    people = sides[0].join(sides[1], "user", "left").join(_factor_frame(train, factors), "user", "left")
+
+    def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            table = pa.table(batch).sort_by("user").combine_chunks()
+            known = table.filter(pa.compute.is_valid(table["features"]))
+            x = known["features"].combine_chunks().flatten().to_numpy()
+            x = x.reshape(known.num_rows, films.value.factors.shape[1])
+            model = films.value.batch(known["user"].to_numpy(), x, known["bias"].to_numpy(), None)
+            parts = [_ratings(table, name, films.value.scale) for name in ("test", "train")]
+            yield pa.record_batch({"sums": [json.dumps(work(model, *parts))]})
+
+    rows = people.mapInArrow(measure, "sums string").toArrow()["sums"].to_pylist()
+    return _added([json.loads(row) for row in rows])
+
+
+def _factor_frame(ratings: SparkRatings, factors: Factors) -> DataFrame:
+    """Return people with their factors: ``user``, ``features``, ``bias``."""
+    known = np.flatnonzero(factors.users_known).astype(np.int32)
+    x = factors.user_factors[known]
+    ends = np.arange(len(x) + 1, dtype=np.int32) * x.shape[1]
+    features = pa.ListArray.from_arrays(ends, pa.array(x.ravel()))
+    table = pa.table({"user": known, "features": features, "bias": factors.user_biases[known]})
+    return ratings.frame.sparkSession.createDataFrame(table)
+
+
+def _ratings(table: pa.Table, name: str, scale: tuple[float, float]) -> Ratings:
+    """Turn the lists of a batch into ratings; none at all where nobody has any."""
+    items = table[f"{name}_items"].combine_chunks()
+    counts = np.nan_to_num(pa.compute.list_value_length(items).to_numpy(zero_copy_only=False)).astype(np.int64)
+    users = np.repeat(table["user"].to_numpy(), counts)
+    if not len(users):
+        empty = np.empty(0, np.int32)
+        nobody = Csr(np.zeros(1, np.int64), empty, np.empty(0, np.float32), 0)
+        return Ratings(Vocabulary(empty), Vocabulary(empty), nobody, scale=scale)
+    stars = table[f"{name}_stars"].combine_chunks().flatten().to_numpy()
+    return Ratings.from_arrays(users, items.flatten().to_numpy(), stars, scale=scale)
+
+
+def _added(parts: list[Sums]) -> Sums:
+    total: Sums = {}
+    for part in parts:
+        for name, value in part.items():
+            total[name] = (np.add(total[name], value) if name in total else np.asarray(value)).tolist()
+    return total

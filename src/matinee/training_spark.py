@@ -1,0 +1,110 @@
+"""Training on a cluster: measure on a hold-out, refit on everything, gather, save, promote, as `matinee.training`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from matinee.errors import DataError
+from matinee.evaluation.sums import list_metrics_of, list_sums, star_metrics_of, star_sums
+from matinee.registry import Registry
+from matinee.training import Report, Step, Trained
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from matinee.engines.spark.fit import Factors
+    from matinee.engines.spark.frames import SparkRatings
+    from matinee.models.als import ALS
+    from matinee.models.implicit_als import ImplicitALS
+
+
+def gathered_bytes(ratings: SparkRatings, stars: ALS, picks: ImplicitALS | None) -> int:
+    """Return what the driver holds in the end: factors and biases in float32, and 24 bytes a rating while gathering."""
+    width = stars.rank + 2 + (picks.rank + 2 if picks else 0)
+    return 4 * width * (len(ratings.users) + len(ratings.items)) + 24 * ratings.count
+
+
+def train(
+    ratings: SparkRatings,
+    registry: Registry,
+    *,
+    stars: ALS,
+    picks: ImplicitALS | None = None,
+    movies: pl.DataFrame | None = None,
+    data: str | None = None,
+    test: float = 0.2,
+    seed: int = 0,
+    report: Report | None = None,
+) -> Trained:
+    """Measure, refit on everything, save and promote; see `matinee.training.train` for the parameters.
+
+    Ratings are held out by `matinee.data.splits.hash_split`, which draws the same pairs on any engine.
+
+    Raises
+    ------
+    EngineError
+        If Spark gives up.
+    ParameterError, DataError, ArtifactError
+        As `matinee.training.train`.
+    """
+    from matinee.engines.spark.fit import fit_picks, fit_stars, on_spark
+    from matinee.engines.spark.frames import gathered
+
+    start = time.perf_counter()
+    registry.check_writable()
+    metrics = measure(ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
+    params = on_spark(stars, ratings)
+    rated = _staged("stars, on everything", report, lambda: fit_stars(ratings, params))
+    ranked = _staged("picks, on everything", report, lambda: fit_picks(ratings, picks)) if picks else None
+    trained_on = gathered(ratings)
+    model_id = registry.publish(
+        rated.stars_model(trained_on, params), ranked.picks_model(trained_on, picks) if ranked and picks else None,
+        movies=movies, ratings=trained_on, metrics={"engine": "spark", **metrics}, data=data,
+    )  # fmt: skip
+    return Trained(model_id, {"engine": "spark", **metrics}, time.perf_counter() - start)
+
+
+def measure(
+    ratings: SparkRatings,
+    stars: ALS,
+    picks: ImplicitALS | None,
+    *,
+    test: float,
+    seed: int,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Fit on one part of the ratings and measure on the rest, all of it on the cluster."""
+    from matinee.engines.spark.fit import fit_biases, fit_picks, fit_stars, on_spark
+    from matinee.engines.spark.frames import hash_split
+    from matinee.engines.spark.people import summed_over_people
+
+    train_part, held_out = hash_split(ratings, test, seed)
+    params = on_spark(stars, ratings)
+    factors = _staged("stars, measuring", report, lambda: fit_stars(train_part, params))
+    biases = factors.without_factors() if params.biases else fit_biases(train_part)
+    sums = summed_over_people(train_part, held_out, factors, star_sums)
+    measured: dict[str, Any] = {
+        "protocol": {"split": "hash", "test": test, "seed": seed, "held_out": held_out.count},
+        "cold_users": sums["cold_users"],
+        "cold_pairs": sums["pairs"] - sums["known"],
+        "stars": star_metrics_of(sums),
+        "baselines": {"damped bias": star_metrics_of(summed_over_people(train_part, held_out, biases, star_sums))},
+    }
+    if picks:
+        ranking = _staged("picks, measuring", report, lambda: fit_picks(train_part, picks))
+        with suppress(DataError):  # nobody liked anything that was held out: lists cannot be measured
+            measured["picks"] = list_metrics_of(summed_over_people(train_part, held_out, ranking, list_sums))
+    return measured
+
+
+def _staged(stage: str, report: Report | None, work: Callable[[], Factors]) -> Factors:
+    """Do one stage; Spark says nothing of iterations, so there is one step."""
+    if report:
+        report(Step(stage, 0, 1))
+    done = work()
+    if report:
+        report(Step(stage, 1, 1))
+    return done
