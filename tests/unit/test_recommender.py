@@ -324,6 +324,17 @@ def test_similar_films_leave_the_film_itself_out() -> None:
         small_world.recommender().similar(5)
 
 
+@pytest.mark.parametrize("model", [small_world.stars(), small_world.picks()], ids=["stars", "picks"])
+def test_films_that_few_rated_are_less_similar_than_their_factors_say(model: Any) -> None:
+    units = model.item_factors / np.linalg.norm(model.item_factors, axis=1, keepdims=True)
+    shrunk = (units @ units[2]) * model.item_counts / (model.item_counts + 10)
+    found, scores = model.similar_items(30, small_world.N_RATED)
+    rows = model.items.rows(found)
+    assert scores == pytest.approx(shrunk[rows], abs=1e-5)
+    assert scores.tolist() == sorted(scores.tolist(), reverse=True)
+    assert sorted(rows.tolist()) == [row for row in range(small_world.N_RATED) if row != 2]
+
+
 def test_users_of_the_data_set_by_number_or_text() -> None:
     recommender = small_world.recommender()
     assert recommender.ratings_of(7) == recommender.ratings_of("7")

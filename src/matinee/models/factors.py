@@ -16,6 +16,8 @@ from matinee.errors import ParameterError, UnknownMovieError, UnknownUserError
 from matinee.models.person import Id, Person, PersonSystem
 from matinee.models.topk import top_k
 
+FEW_RATINGS = 10.0
+"""An item with so many ratings is thought half as similar to others as its factors say."""
 PAIRS_AT_ONCE = 1 << 14
 """Pairs whose factors are gathered at a time: at rank 64 they fill 8 MiB, which the caches hold."""
 
@@ -174,7 +176,10 @@ class FactorModel(ABC):
         return np.asarray(np.finfo(np.float32).eps * (self.rank + 4) * size, np.float64)
 
     def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
-        """Find the items whose factors point the same way (cosine), best first, the item itself left out.
+        """Find the items whose factors point the same way, best first, the item itself left out.
+
+        The score is the cosine times ``count / (count + 10)``, count being the found item's number of ratings: what
+        few people rated looks like anything that one of them liked.
 
         Raises
         ------
@@ -187,7 +192,8 @@ class FactorModel(ABC):
         cosines = self.item_factors @ self.item_factors[row] / (self._item_norms * self._item_norms[row])
         allowed = np.ones(len(self.items), np.bool_)
         allowed[row] = False
-        return self.ranked(cosines, n, allowed)
+        shrink = self.item_counts / (self.item_counts + FEW_RATINGS)
+        return self.ranked((cosines * shrink).astype(np.float32), n, allowed)
 
     def ranked(self, scores: Float32, n: int, allowed: Bools | None = None) -> tuple[Ids, Float32]:
         """Return ids and scores of the `n` best allowed items, best first, ties by id."""

@@ -16,17 +16,15 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from matinee.data.ratings import Csr, Float32, Ids, Int32, Ratings
-from matinee.errors import ParameterError, UnknownMovieError
+from matinee.data.ratings import Csr, Float32, Int32, Ratings
+from matinee.errors import ParameterError
 from matinee.models.als import Layout
-from matinee.models.factors import FactorModel, Id, PersonSystem
+from matinee.models.factors import FactorModel, PersonSystem
 from matinee.models.kernels import gramian, warm
 from matinee.models.likes import Side, first_factors, in_own_basis, liked_part, noise_level
 from matinee.models.progress import COMPILING
 
 Float64 = npt.NDArray[np.float64]
-FEW_RATINGS = 10.0
-"""A film with so many ratings is thought half as similar to others as its factors say."""
 
 
 @dataclass(frozen=True)
@@ -273,23 +271,3 @@ class ImplicitModel(FactorModel):
             factors=self.item_factors[item_rows], weights=w, targets=t, gram=np.float32(pair_weight) * self.gram,
             regularization=float(self.params.row_regularization(likes, mass)),
         )  # fmt: skip
-
-    def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
-        """Find the items whose factors point the same way, best first, the item itself left out.
-
-        The score is the cosine times ``count / (count + 10)``, count being the found item's number of ratings: what
-        few people rated looks like anything that one of them liked.
-
-        Raises
-        ------
-        UnknownMovieError
-            If the model does not know the item.
-        """
-        row = int(self.items.rows([item_id])[0])
-        if row < 0:
-            raise UnknownMovieError(f"item {item_id!r} is not in the training set, so nothing is known to be similar")
-        cosines = self.item_factors @ self.item_factors[row] / (self._item_norms * self._item_norms[row])
-        allowed = np.ones(len(self.items), np.bool_)
-        allowed[row] = False
-        shrink = self.item_counts / (self.item_counts + FEW_RATINGS)
-        return self.ranked((cosines * shrink).astype(np.float32), n, allowed)
