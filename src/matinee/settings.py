@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from matinee.errors import ParameterError
 
 TOML_FILE = "matinee.toml"
+SHORTEST_KEY = 16
 
 
 class Settings(BaseSettings):
@@ -41,6 +42,32 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         1_000_000, ge=1_000, description="Largest body of a request; a bigger one is refused with 413."
     )
+    operator_key: str = Field(
+        "",
+        repr=False,
+        description="Key of whoever runs the service, 16 characters or more. With one, people need their token, and "
+        "everything else that is not the catalogue needs the key; without one, only this machine is let in.",
+    )
+    unprotected: bool = Field(
+        False, description="Let other machines in without a key: whoever reaches the service may change everything."
+    )
+    allowed_hosts: str = Field(
+        "",
+        description="Names, parted by commas, under which the service answers; empty for this machine's, or for "
+        "any where there is a key.",
+    )
+    proxies: int = Field(
+        0, ge=0, le=10, description="How many proxies before the service add X-Forwarded-For, -Proto and -Host."
+    )
+    requests_per_minute: int = Field(
+        600,
+        ge=0,
+        description="Requests of one person, or of one address, that are let through where there is a key; 0 for "
+        "any number.",
+    )
+    signups_per_hour: int = Field(
+        30, ge=0, description="People who may join from one address where there is a key; 0 for any number."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe messages that the service writes to its log."
     )
@@ -49,6 +76,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("operator_key")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if value and (len(value) < SHORTEST_KEY or not value.isascii() or not value.isprintable() or " " in value):
+            raise ValueError(f"{SHORTEST_KEY} or more visible ASCII characters are allowed")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -78,9 +112,15 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
+            shown = "…" if name == "operator_key" else repr(first["input"])
             raise ParameterError(
-                f"setting {name}={first['input']!r}: {first['msg']} (flag, MATINEE_{name.upper()} or {TOML_FILE})"
+                f"setting {name}={shown}: {first['msg']} (flag, MATINEE_{name.upper()} or {TOML_FILE})"
             ) from error
+
+    @property
+    def counters_file(self) -> Path:
+        """Counters of requests, which the server's processes share."""
+        return self.home / "run" / "requests.counters"
 
     @property
     def data_dir(self) -> Path:

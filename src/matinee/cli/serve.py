@@ -14,6 +14,8 @@ from matinee.settings import Settings
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add a flag for every setting; the values are checked by `Settings`, and None where a flag was not given."""
     for name, field in reversed(Settings.model_fields.items()):
+        if not field.repr:
+            continue  # a secret in a flag could be read by everybody on this machine
         choices = get_args(field.annotation)
         option = click.option(
             f"--{name.replace('_', '-')}",

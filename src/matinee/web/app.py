@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from apiflask import APIFlask
 from flask import Response
 from flask.json.provider import JSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from matinee import __version__
 from matinee.settings import Settings
+from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.web import openapi, page, problems, validation
-from matinee.web.api import health, movies, tutorial, users
+from matinee.web.access import Access
+from matinee.web.api import health, joining, movies, tutorial, users
 from matinee.web.services import Services, install
 from matinee.web.serving import Models
+
+if TYPE_CHECKING:
+    from matinee.web.limits import RateLimiter
 
 _HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
@@ -72,11 +81,14 @@ def create_app(settings: Settings, store: RatingStore, models: Models) -> APIFla
         AUTO_404_RESPONSE=False,
         SEND_FILE_MAX_AGE_DEFAULT=300,
     )
+    people = PeopleStore(store.database)
+    access = Access(settings, people, _limiter(settings))
     problems.register(app)
+    access.register(app)
     validation.register(app)
     app.spec_processor(openapi.with_problems)
-    install(app, Services(store, models))
-    for blueprint in (health.bp, movies.bp, users.bp, tutorial.bp, page.bp):
+    install(app, Services(store, models, people, access))
+    for blueprint in (health.bp, movies.bp, joining.bp, users.bp, tutorial.bp, page.bp):
         app.register_blueprint(blueprint)
 
     @app.after_request
@@ -85,4 +97,16 @@ def create_app(settings: Settings, store: RatingStore, models: Models) -> APIFla
             response.headers.setdefault(name, value)
         return response
 
+    if settings.proxies:
+        count = settings.proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app
+
+
+def _limiter(settings: Settings) -> RateLimiter | None:
+    """Count requests where there is a key; a machine of one's own needs no limit."""
+    if not settings.operator_key:
+        return None
+    from matinee.web.limits import RateLimiter
+
+    return RateLimiter(settings.counters_file)

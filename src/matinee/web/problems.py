@@ -44,9 +44,11 @@ class Problem(BaseModel):
     errors: list[ProblemPart] | None = Field(None, description="One entry per wrong part, where there are several.")
 
 
-def refuse(status: int, detail: str, errors: list[dict[str, str]] | None = None) -> HTTPError:
+def refuse(
+    status: int, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+) -> HTTPError:
     """Make the exception that becomes a problem document."""
-    return HTTPError(status, detail, extra_data={"errors": errors} if errors else {})
+    return HTTPError(status, detail, headers=headers or {}, extra_data={"errors": errors} if errors else {})
 
 
 def register(app: APIFlask) -> None:
@@ -54,7 +56,7 @@ def register(app: APIFlask) -> None:
 
     @app.error_processor
     def from_refusal(error: HTTPError) -> Response:
-        return _document(error.status_code, str(error.message), dict(error.extra_data), {})
+        return _document(error.status_code, str(error.message), dict(error.extra_data), error.headers)
 
     @app.errorhandler(HTTPException)
     def from_werkzeug(error: HTTPException) -> Response | HTTPException:
@@ -86,7 +88,7 @@ def _explain(error: HTTPException) -> str:
     return str(error.description or error.name)
 
 
-def _document(status: int, detail: str, extra: dict[str, Any], headers: dict[str, str]) -> Response:
+def _document(status: int, detail: str, extra: dict[str, Any], headers: Any) -> Response:
     title = HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": request.path}
     return Response(json.dumps(body | extra), status, headers, content_type=MEDIA_TYPE)

@@ -24,6 +24,7 @@ from flask import Flask
 from matinee.errors import ParameterError
 from matinee.settings import Settings
 from matinee.store.ratings import RatingStore
+from matinee.web.access import check_exposure
 
 STOP_TIMEOUT_S = 10
 """Longest time from the signal to the end."""
@@ -83,7 +84,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     Raises
     ------
     ParameterError
-        If the address cannot be listened on.
+        If the address cannot be listened on, or would let other machines in unprotected.
     StoreError
         If the database cannot be used.
     """
@@ -91,6 +92,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     from granian.log import LogLevels
     from granian.server import Server
 
+    check_exposure(settings)
     RatingStore(settings.database).close()  # says what is wrong here, once, and upgrades an old database
     port = _free_port(settings.host, settings.port)
     level = settings.log_level.upper()

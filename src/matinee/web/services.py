@@ -9,7 +9,9 @@ from flask import Flask, current_app
 
 from matinee.models.factors import Id
 from matinee.recommend.people import ratings_of
+from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
+from matinee.web.access import Access
 from matinee.web.problems import refuse
 from matinee.web.serving import Models, Serving
 
@@ -18,10 +20,12 @@ _KEY = "matinee"
 
 @dataclass(frozen=True)
 class Services:
-    """The live ratings and the model that answers."""
+    """What people do, the model that answers, and who is let in."""
 
     store: RatingStore
     models: Models
+    people: PeopleStore
+    access: Access
 
     def serving(self) -> Serving:
         """Return the model that answers, one for the whole request.

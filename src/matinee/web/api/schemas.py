@@ -158,6 +158,23 @@ class NewUser(BaseModel):
     """A person."""
 
     user_id: str
+    token: str = Field(
+        description="Proves that it is them, as `Authorization: Bearer …`; browsers keep it in a cookie. "
+        "Only a hash of it is kept: it cannot be asked for again."
+    )
+
+
+class Code(Input):
+    """What another browser was given."""
+
+    code: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Link(BaseModel):
+    """A way for another browser to become a person's."""
+
+    code: str = Field(description="For the body of `POST /api/v1/links`.")
+    expires_at: str
 
 
 class Readiness(BaseModel):

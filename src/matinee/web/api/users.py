@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from apiflask import APIBlueprint
+from flask import Response
 
 from matinee.models.factors import Id
 from matinee.store.ratings import check_user_id
@@ -21,13 +21,25 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 bp = APIBlueprint("users", __name__, url_prefix="/api/v1/users", tag="Users")
 
 
-@bp.post("")
-@bp.output(schemas.NewUser, status_code=201)
-def add_user() -> tuple[dict[str, str], int, dict[str, str]]:
-    """Make a new person known, under an id that no data set uses."""
-    user_id = f"u-{secrets.token_urlsafe(12)}"
-    services().store.add_user(user_id)
-    return {"user_id": user_id}, 201, {"Location": f"/api/v1/users/{user_id}/ratings"}
+@bp.delete("/<user_id>")
+@bp.doc(responses={204: "Forgotten"})
+def forget_user(user_id: str) -> Response:
+    """Forget a person completely: ratings with their history, marks, imports, tokens and links.
+
+    Ratings that came with the data set stay: the data set is not ours to change.
+    """
+    services().people.forget(user_id)
+    response = Response(status=204)
+    services().access.forget_browser(response)
+    return response
+
+
+@bp.post("/<user_id>/links")
+@bp.output(schemas.Link, status_code=201)
+def add_link(user_id: str) -> tuple[dict[str, Any], int]:
+    """Make a code with which another browser becomes this person's: `POST /api/v1/links`, once, within 15 minutes."""
+    code, expires_at = services().people.new_link(user_id)
+    return {"code": code, "expires_at": expires_at}, 201
 
 
 @bp.get("/<user_id>/recommendations")
