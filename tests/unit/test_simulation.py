@@ -13,7 +13,7 @@ from matinee import ImplicitALS, Ratings
 from matinee.data.dataset import Dataset
 from matinee.errors import DataError, ParameterError
 from matinee.evaluation import simulation
-from matinee.evaluation.simulation import Onboarding, orders, simulate_onboarding, star_entropy
+from matinee.evaluation.simulation import Onboarding, orders, simulate_onboarding, star_entropy, training_catalogue
 from matinee.evaluation.splitting import strong_generalization
 
 WORLD = Dataset("small world", small_world.movies(), small_world.ratings())
@@ -69,6 +69,14 @@ def test_the_half_that_is_measured_is_never_asked_for_and_nothing_twice(monkeypa
         assert not set(asked) & person.kept_back
         assert person.liked <= person.kept_back
         assert any({(user, movie) for movie in person.kept_back} <= kept for user in set(split.test.user_ids.tolist()))
+
+
+def test_films_are_as_popular_as_the_training_part_says() -> None:
+    train = strong_generalization(WORLD.ratings, 0.4, 0).train
+    counts = dict(zip(train.items.ids.tolist(), train.item_counts.tolist(), strict=True))
+    for movie in training_catalogue(WORLD.movies, train).at(range(small_world.N_MOVIES)):
+        assert movie.ratings_count == counts.get(movie.movie_id, 0)
+        assert (movie.ratings_mean is None) == (movie.ratings_count == 0)
 
 
 def test_entropy_of_known_histograms() -> None:

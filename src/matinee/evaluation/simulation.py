@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ids, Ratings
+from matinee.data.stats import item_stats
 from matinee.errors import DataError, ParameterError
 from matinee.evaluation.metrics import LIKED
 from matinee.evaluation.splitting import Split, strong_generalization
@@ -24,6 +25,9 @@ from matinee.models.implicit_als import ImplicitALS
 from matinee.recommend.catalogue import Catalogue
 from matinee.recommend.onboarding import ask_next
 from matinee.recommend.recommender import Recommender
+
+if TYPE_CHECKING:
+    import polars as pl
 
 AT_ONCE = 5
 """So many films are shown together; then the answers count for choosing the next."""
@@ -96,12 +100,19 @@ def simulate_onboarding(
         raise ParameterError(f"shown={list(shown)}: give increasing multiples of {AT_ONCE}")
     split = strong_generalization(dataset.ratings, share, seed)
     people = _people(split, most_people, seed)
-    recommender = Recommender(
-        Catalogue(dataset.movies), damped_bias().fit(split.train), (picks or ImplicitALS()).fit(split.train)
-    )
+    catalogue = training_catalogue(dataset.movies, split.train)
+    ranking_model = (picks or ImplicitALS()).fit(split.train)
+    recommender = Recommender(catalogue, damped_bias().fit(split.train), ranking_model)
     strategies: dict[str, Ask] = {"ask_next": lambda known, closed: _next(recommender, known, closed)}
     strategies |= {name: _in_order(order) for name, order in orders(split.train, seed).items()}
     return {name: _measure(recommender, ask, people, tuple(shown)) for name, ask in strategies.items()}
+
+
+def training_catalogue(movies: pl.DataFrame, train: Ratings) -> Catalogue:
+    """Return the films with the counts of the training part: those of the whole data set know what is held out."""
+    stats = item_stats(train).select("movie_id", "ratings_count", "ratings_mean")
+    known = movies.drop("ratings_count", "ratings_mean").join(stats, on="movie_id", how="left")
+    return Catalogue(known.with_columns(known["ratings_count"].fill_null(0)))
 
 
 @dataclass(frozen=True)

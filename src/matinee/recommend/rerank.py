@@ -12,12 +12,16 @@ from matinee.data.ratings import Bools, Float32, Int64
 from matinee.errors import ParameterError
 
 RankBy = Literal["picks", "stars", "stars_low"]
-POOL = 500
+POOL = 1500
 """So many of the best films are reordered for variety; what comes after them stays as it is."""
+YARDSTICK = 500
+"""Relevance is measured by the distance from the best film's score to the one at this place."""
 PAGE = 10
 """Variety counts within every ten films: each page is a list of its own."""
-REPULSION = 0.0031
+REPULSION = 0.001
 """Chosen such that half of the dial costs less than 5 % of NDCG@10 (docs/ranking.md has the table)."""
+RISE = 2.5
+"""How fast the pull towards variety grows within a ten: the first places, which matter most, are left to relevance."""
 PULL = 2.0
 """Strength of the popularity dial: standard deviations of the person's scores for one of log popularity."""
 
@@ -77,10 +81,10 @@ def diversify(keys: Float64, vectors: Float32, n: int, dial: float) -> Int64:
 
     The film for place p of a ten (from 0) is the one with the highest
 
-        (1 - dial) * relevance - dial * REPULSION * p**2 * (sum of its cosines to the p films before it)
+        (1 - dial) * relevance - dial * REPULSION * p**RISE * (sum of its cosines to the p films before it)
 
-    where relevance is its key, 1 for the best of the pool and 0 for the worst. The square leaves the first places,
-    which matter most, to relevance. The order of the first n does not depend on n.
+    where relevance is its key, 1 for the best of the pool and 0 for the one at `YARDSTICK`. The order of the first n
+    does not depend on n.
 
     Parameters
     ----------
@@ -100,15 +104,16 @@ def diversify(keys: Float64, vectors: Float32, n: int, dial: float) -> Int64:
     """
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     units = vectors / np.where(norms > 0, norms, 1)
-    width = keys[0] - keys[-1] if len(keys) else 0.0
-    relevance = (1 - dial) * ((keys - keys[-1]) / width if width > 0 else np.ones(len(keys)))
+    zero = keys[min(YARDSTICK, len(keys)) - 1] if len(keys) else 0.0
+    width = keys[0] - zero if len(keys) else 0.0
+    relevance = (1 - dial) * ((keys - zero) / width if width > 0 else np.ones(len(keys)))
     chosen = np.empty(min(n, len(keys)), np.int64)
     likeness = np.zeros(len(keys))
     for place in range(len(chosen)):
         of_page = place % PAGE
         if not of_page:
             likeness[:] = 0
-        chosen[place] = np.argmax(relevance - dial * REPULSION * of_page**2 * likeness)
+        chosen[place] = np.argmax(relevance - dial * REPULSION * of_page**RISE * likeness)
         relevance[chosen[place]] = -np.inf
         likeness += units @ units[chosen[place]]
     return chosen
