@@ -14,9 +14,9 @@ from matinee.models.factors import FactorModel
 from matinee.models.parallel import run_blocks
 from matinee.models.topk import Float64
 
-PEOPLE = 128
-"""People scored together."""
-CANDIDATES = 2048
+PEOPLE = 256
+"""People scored together: with fewer, copying the films' factors for the product costs more than it should."""
+CANDIDATES = 1024
 """Films scored together: a block of scores is 1 MiB and stays in the second cache until it has been looked at."""
 
 
