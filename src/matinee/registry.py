@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matinee.data.ratings import Ratings
+from matinee.data.ratings import Int64, Ratings
 from matinee.errors import ArtifactError, ParameterError, UnknownIdError
 from matinee.models.artifact import Artifact, save
 from matinee.models.factors import FactorModel, RatingModel
@@ -159,6 +159,7 @@ class Registry:
         ratings: Ratings | None = None,
         metrics: Mapping[str, Any] | None = None,
         data: str | None = None,
+        seen_times: Int64 | None = None,
         promote: bool = True,
     ) -> str:
         """Save models under a new id and put them to use; see `matinee.models.artifact.save`.
@@ -175,7 +176,8 @@ class Registry:
         """
         model_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S-%f}-{uuid.uuid4().hex[:4]}"
         save(
-            stars, picks, path=self.models_dir / model_id, movies=movies, ratings=ratings, metrics=metrics, data=data
+            stars, picks, path=self.models_dir / model_id, movies=movies, ratings=ratings, metrics=metrics, data=data,
+            seen_times=seen_times,
         )  # fmt: skip
         if promote:
             self.promote(model_id)

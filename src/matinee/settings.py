@@ -68,6 +68,24 @@ class Settings(BaseSettings):
     signups_per_hour: int = Field(
         30, ge=0, description="People who may join from one address where there is a key; 0 for any number."
     )
+    train_after_ratings: int = Field(
+        1000, ge=0, description="New ratings after which `matinee worker` trains again; 0 for never."
+    )
+    train_after_hours: float = Field(
+        24.0, ge=0, le=8760, description="Hours after which it trains again if anything was rated; 0 for never."
+    )
+    train_margin: float = Field(
+        0.02, ge=0, le=1, description="How much worse, as a part, a new model's numbers may be for it to be used."
+    )
+    train_ratings_per_user: int = Field(
+        1000, ge=1, description="How many of one person's ratings a model learns from, the newest."
+    )
+    train_account_hours: float = Field(
+        0.0, ge=0, description="People who joined later than so many hours ago are left out of training."
+    )
+    keep_models: int = Field(
+        5, ge=1, description="Models that `matinee worker` keeps, beside the one in use and the one before it."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe messages that the service writes to its log."
     )

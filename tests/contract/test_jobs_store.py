@@ -75,10 +75,17 @@ class JobsContract:
         runs = TrainingRuns(database)
         number = runs.request("by hand")
         runs.start(number)
-        assert [run.run_id for run in runs.abandon()] == [number]
+        assert [run.run_id for run in runs.abandon(number + 1, "a-model")] == [number]
         assert runs.get(number).state == "abandoned"
-        assert runs.abandon() == []
+        assert runs.abandon(None, None) == []
         assert runs.last_decided() is None
+
+    def test_a_run_whose_model_is_in_use_ended_well(self, database: Database) -> None:
+        runs = TrainingRuns(database)
+        number = runs.request("by hand")
+        runs.start(number)
+        runs.abandon(number, "a-model")
+        assert (runs.get(number).state, runs.get(number).model_id) == ("promoted", "a-model")
 
     def test_one_has_the_lease_and_gives_it_back(self, database: Database) -> None:
         mine, other = Lease(database), Lease(database)

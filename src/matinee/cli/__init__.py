@@ -41,8 +41,9 @@ COMMANDS = {
     "onboarding": ("onboarding", "Say which films to rate next, so that lists fit soon."),
     "import": ("history", "Take over your ratings from Letterboxd, IMDb and others."),
     "export": ("history", "Write a person's ratings for keeping, or for Letterboxd."),
-    "models": ("models", "List, show, promote, roll back and exchange trained models."),
+    "models": ("models", "List, show, promote, roll back, delete and exchange trained models."),
     "serve": ("serve", "Serve the current model over HTTP."),
+    "worker": ("worker", "Retrain on what people rated since, and promote what is not worse."),
     "doctor": ("doctor", "Say what works here, what is missing, and the cure."),
 }
 """Command: the module that holds it, and its help in one line."""

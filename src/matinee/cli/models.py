@@ -17,7 +17,7 @@ FORMATS = click.Choice(["spark", "mllib"])
 
 @click.group()
 def models() -> None:
-    """List, show, promote, roll back and exchange trained models."""
+    """List, show, promote, roll back, delete and exchange trained models."""
 
 
 def registry_of(home: Path) -> Registry:
@@ -103,6 +103,16 @@ def rollback(as_json: bool, home: Path) -> None:
     """Make the model current that was before."""
     model_id = registry_of(home).rollback()
     answer({"current": model_id}, f"current: {model_id}", as_json)
+
+
+@models.command()
+@click.option("--keep", type=click.IntRange(min=0), required=True, help="How many of the newest stay.")
+@json_option
+@home_option
+def prune(keep: int, as_json: bool, home: Path) -> None:
+    """Delete old models; the current one and the one before it always stay."""
+    deleted = registry_of(home).prune(keep)
+    answer({"deleted": deleted}, f"{len(deleted)} models deleted", as_json)
 
 
 @models.command("export")

@@ -10,25 +10,33 @@ import click
 from matinee.cli.common import say
 from matinee.settings import Settings
 
+WORKERS = {name for name in Settings.model_fields if name.startswith("train_")} | {"keep_models"}
+"""Settings that only `matinee worker` has a use for."""
 
-def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add a flag for every setting; the values are checked by `Settings`, and None where a flag was not given."""
-    for name, field in reversed(Settings.model_fields.items()):
-        if not field.repr:
-            continue  # a secret in a flag could be read by everybody on this machine
-        choices = get_args(field.annotation)
-        option = click.option(
-            f"--{name.replace('_', '-')}",
-            type=click.Choice(choices) if choices else str,
-            metavar=None if choices else name.rsplit("_", 1)[-1].upper(),
-            help=f"{field.description} (MATINEE_{name.upper()})",
-        )
-        command = option(command)
-    return command
+
+def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add a flag for each of these settings; `Settings` checks the values, and None stands where no flag was given."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            field = Settings.model_fields[name]
+            if not field.repr:
+                continue  # a secret in a flag could be read by everybody on this machine
+            choices = get_args(field.annotation)
+            option = click.option(
+                f"--{name.replace('_', '-')}",
+                type=click.Choice(choices) if choices else str,
+                metavar=None if choices else name.rsplit("_", 1)[-1].upper(),
+                help=f"{field.description} (MATINEE_{name.upper()})",
+            )
+            command = option(command)
+        return command
+
+    return add
 
 
 @click.command()
-@settings_options
+@settings_options(*(name for name in Settings.model_fields if name not in WORKERS))
 def serve(**flags: str | None) -> None:
     """Serve the current model over HTTP.
 

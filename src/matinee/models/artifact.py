@@ -124,6 +124,7 @@ def save(
     ratings: Ratings | None = None,
     metrics: Mapping[str, Any] | None = None,
     data: str | None = None,
+    seen_times: Int64 | None = None,
 ) -> Path:
     """Write a model folder, whole or not at all.
 
@@ -139,10 +140,13 @@ def save(
         The catalogue of the data set; without one, films are called "Movie <id>".
     ratings
         What the models were trained on, for the times of ratings; without it, taken from the model, which has none.
+        It may have people whom the models leave out: `item_stats` counts them, nothing else keeps them.
     metrics
         What evaluation measured, with its protocol, as JSON can hold it.
     data
         Name of the data set.
+    seen_times
+        Times of `stars.seen`, where that is not all of `ratings`.
 
     Raises
     ------
@@ -162,7 +166,7 @@ def save(
         raise ParameterError(f"the table of movies lacks {len(missing)} rated films, {min(missing)!r} among them")
     models = {"stars": stars} if picks is None else {"stars": stars, "picks": picks}
     with new_folder(target) as folder:
-        _write_arrays(folder, models, trained.timestamps)
+        _write_arrays(folder, models, trained.timestamps if seen_times is None else seen_times)
         catalogue.write_parquet(folder / "movies.parquet")
         stats.write_parquet(folder / "item_stats.parquet")
         manifest = {

@@ -87,13 +87,25 @@ class TrainingRuns:
         text = orjson.dumps(report, option=orjson.OPT_SERIALIZE_NUMPY).decode()
         self._set(run_id, state=state, finished_at=_now(), report=text, model_id=model_id)
 
-    def abandon(self) -> list[TrainingRun]:
-        """Mark what a dead trainer left running, and return it; only for whoever holds the lease."""
-        mine = runs.c.state == RUNNING
+    def put_back(self, run_id: int) -> None:
+        """Let a run that was begun wait again."""
+        self._set(run_id, state=WAITING, started_at=None, history_id=None)
+
+    def abandon(self, run_in_use: int | None, model_id: str | None) -> list[TrainingRun]:
+        """Sort out what a dead trainer left running, and return it; only for whoever holds the lease.
+
+        Parameters
+        ----------
+        run_in_use, model_id
+            The run whose model is in use, and that model: if it is among those, it ended well without saying so.
+        """
+        left, ended = runs.c.state == RUNNING, {"finished_at": _now()}
         with self._database.writing() as connection:
-            left = connection.execute(select(runs).where(mine)).all()
-            connection.execute(update(runs).where(mine).values(state=ABANDONED, finished_at=_now()))
-        return [_run(row) for row in left]
+            found = connection.execute(select(runs).where(left)).all()
+            done = update(runs).where(left, runs.c.run_id == run_in_use)
+            connection.execute(done.values(state=PROMOTED, model_id=model_id, **ended))
+            connection.execute(update(runs).where(left).values(state=ABANDONED, **ended))
+        return [_run(row) for row in found]
 
     def get(self, run_id: int) -> TrainingRun:
         """Return one run.
