@@ -18,6 +18,8 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from test_mark_store import MarkContract
+from test_people_store import PeopleContract
 from test_store import WRITER, StoreContract, _open_and_rate
 
 import postgres
@@ -30,12 +32,23 @@ from matinee.store.schema import metadata
 pytestmark = pytest.mark.xdist_group("postgres")  # one server for all of them
 
 
+@pytest.fixture
+def store(postgres_url: str) -> Iterator[RatingStore]:
+    store = RatingStore(postgres_url)
+    yield store
+    store.close()
+
+
 class TestPostgres(StoreContract):
-    @pytest.fixture
-    def store(self, postgres_url: str) -> Iterator[RatingStore]:
-        store = RatingStore(postgres_url)
-        yield store
-        store.close()
+    pass
+
+
+class TestPostgresPeople(PeopleContract):
+    pass
+
+
+class TestPostgresMarks(MarkContract):
+    pass
 
 
 def test_migrations_make_the_schema_that_the_code_describes(postgres_url: str) -> None:

@@ -120,7 +120,11 @@ class Catalogue:
 
     def search(self, text: str, limit: int = 10) -> list[Movie]:
         """Find films by title, best first; words may be cut short, in any order, or mistyped."""
-        return self.at(self._search.find(text, limit))
+        return self.at(self.find(text, limit))
+
+    def find(self, text: str, limit: int) -> list[int]:
+        """Return the rows of the films that `search` finds."""
+        return self._search.find(text, limit)
 
     def resolve(self, text: Id) -> Movie:
         """Return the one film that an id, a title or a name without its year stands for.

@@ -39,7 +39,7 @@ def general_list(catalogue: Catalogue, kind: Kind, *, limit: int = 10, offset: i
     """
     if limit < 0 or offset < 0:
         raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
-    scores = _scores(catalogue, kind)
+    scores = general_scores(catalogue, kind)
     rated: Bools = catalogue.ratings_count > 0
     rows = np.flatnonzero(left(rated, Filters.of(filters).removing(catalogue, ())))
     order = np.lexsort((rows, -scores[rows]))
@@ -52,7 +52,14 @@ def decades(catalogue: Catalogue) -> tuple[int, ...]:
     return tuple(np.unique(years // 10 * 10).tolist())
 
 
-def _scores(catalogue: Catalogue, kind: Kind) -> Float64:
+def general_scores(catalogue: Catalogue, kind: Kind) -> Float64:
+    """Return what `general_list` orders by, shape ``(n_movies,)``.
+
+    Raises
+    ------
+    ParameterError
+        As there.
+    """
     counts = catalogue.ratings_count.astype(np.float64)
     if kind == "popular":
         return counts

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from apiflask import APIFlask
-from flask import Response
+from flask import Response, request
 from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from matinee import __version__
 from matinee.settings import Settings
+from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.web import openapi, page, problems, validation
 from matinee.web.access import Access
-from matinee.web.api import health, joining, movies, tutorial, users
+from matinee.web.api import health, joining, marks, movies, ratings, stateless, tutorial, users
 from matinee.web.services import Services, install
 from matinee.web.serving import Models
 
@@ -35,6 +36,11 @@ _HEADERS: Mapping[str, str] = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+_BLUEPRINTS = (
+    health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, tutorial.bp, page.bp,
+)  # fmt: skip
 
 
 class OrjsonProvider(JSONProvider):
@@ -87,14 +93,16 @@ def create_app(settings: Settings, store: RatingStore, models: Models) -> APIFla
     access.register(app)
     validation.register(app)
     app.spec_processor(openapi.with_problems)
-    install(app, Services(store, models, people, access))
-    for blueprint in (health.bp, movies.bp, joining.bp, users.bp, tutorial.bp, page.bp):
+    install(app, Services(store, models, people, MarkStore(store.database), access))
+    for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
 
     @app.after_request
     def secure(response: Response) -> Response:
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
+        if request.blueprint:
+            response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     if settings.proxies:

@@ -9,6 +9,7 @@ from flask import Flask, current_app
 
 from matinee.models.factors import Id
 from matinee.recommend.people import ratings_of
+from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.web.access import Access
@@ -25,6 +26,7 @@ class Services:
     store: RatingStore
     models: Models
     people: PeopleStore
+    marks: MarkStore
     access: Access
 
     def serving(self) -> Serving:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
-from matinee.data.ratings import Int64
+from matinee.data.ratings import Float32, Int64
 from matinee.errors import MatineeError
 from matinee.models.factors import Id
-from matinee.recommend.catalogue import Catalogue, Movie
+from matinee.recommend.catalogue import Catalogue
+from matinee.recommend.filters import Filters, left
+from matinee.recommend.landscape import landscape
+from matinee.recommend.nobody import general_scores
 from matinee.recommend.recommender import Recommender
+from matinee.recommend.search import normalise
 from matinee.registry import Registry
 
 WATCH_INTERVAL_S = 1.0
+MOST_FOUND = 1000
+"""A search has so many pages of hits at most, one by one; nobody reads further."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,12 +57,56 @@ class Serving:
         return movie_id
 
     @cached_property
-    def _by_popularity(self) -> Int64:
+    def by_popularity(self) -> Int64:
+        """Rows of the films, the most rated one first."""
         return np.argsort(-self.catalogue.ratings_count, kind="stable").astype(np.int64)
 
-    def popular(self, limit: int) -> list[Movie]:
-        """Return the films that most people rated, the most rated one first."""
-        return self.catalogue.at(self._by_popularity[:limit].tolist())
+    @cached_property
+    def places(self) -> Float32:
+        """Where films lie on the map, shape ``(n_movies, 2)``; zeros for films that nobody rated."""
+        model = self.recommender.picks or self.recommender.stars
+        places = np.zeros((len(self.catalogue), 2), np.float32)
+        places[self.catalogue.rows(model.items.ids.tolist())] = landscape(model)
+        return places
+
+    @cached_property
+    def _orders(self) -> dict[str, Int64]:
+        years = self.catalogue.years
+        titles = np.array([normalise(title) for title in self.catalogue.movies["title"]])
+        keys: dict[str, npt.NDArray[Any]] = {
+            "popular": -self.catalogue.ratings_count,
+            "top": -general_scores(self.catalogue, "top"),
+            "newest": -years,
+            "oldest": np.where(years > 0, years, 10_000),
+        }
+        orders = {name: np.lexsort((self.by_popularity.argsort(), key)) for name, key in keys.items()}
+        orders["title"] = np.argsort(titles, kind="stable")
+        return {name: order.astype(np.int64) for name, order in orders.items()}
+
+    def filtered(self, filters: Mapping[str, Any], q: str, sort: str) -> list[int]:
+        """Return the rows of the films that pass all filters: those whose title is like `q`, or all, sorted.
+
+        Raises
+        ------
+        ParameterError
+            If a filter is out of range.
+        """
+        everything = np.ones(len(self.catalogue), np.bool_)
+        allowed = left(everything, Filters.of(filters).removing(self.catalogue, ()))
+        rows = self.catalogue.find(q, MOST_FOUND) if q.strip() else self._orders[sort].tolist()
+        return [row for row in rows if allowed[row]]
+
+    def histogram(self, movie_id: Id) -> tuple[int, ...]:
+        """Count how often each half star of the scale was given to a film, lowest first; zeros where unknown."""
+        low, high = self.recommender.stars.scale
+        stats = self.catalogue.item_stats
+        found = None if stats is None else stats.filter(stats["movie_id"] == movie_id)["histogram"].to_list()
+        return tuple(found[0]) if found else (0,) * (round((high - low) * 2) + 1)
+
+    def steps(self, histogram: Iterable[int]) -> list[dict[str, float]]:
+        """Name the stars of each count of a histogram."""
+        low = self.recommender.stars.scale[0]
+        return [{"stars": low + place / 2, "count": count} for place, count in enumerate(histogram)]
 
     def problem_with(self, stars: float) -> str | None:
         """Say why nobody can give so many stars; None if they can."""

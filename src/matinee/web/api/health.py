@@ -7,7 +7,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from matinee.errors import StoreError
-from matinee.web.api.schemas import Readiness
+from matinee.web.api.outputs import Readiness
 from matinee.web.services import services
 
 NOT_READY: dict[int | str, dict[str, str | dict[str, dict[str, Any]]]] = {
