@@ -27,7 +27,7 @@ from matinee.models.als import ALSModel
 from matinee.models.implicit_als import ImplicitModel
 from matinee.registry import Registry
 
-pytestmark = pytest.mark.xdist_group("spark")
+pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]  # a timeout would break the session for all
 
 Parts = tuple[SparkRatings, SparkRatings, matinee.Ratings, matinee.Ratings]
 

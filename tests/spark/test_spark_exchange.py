@@ -19,7 +19,7 @@ from matinee.engines.spark.exchange import export_model, import_model
 from matinee.models.factors import RatingModel
 from matinee.registry import Registry
 
-pytestmark = pytest.mark.xdist_group("spark")
+pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]  # a timeout would break the session for all
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from matinee.data.splits import hash_split as local_split
 from matinee.engines.spark.frames import from_ratings, gathered, hash_split, is_table, read_ratings
 from matinee.errors import DataError, ParameterError
 
-pytestmark = pytest.mark.xdist_group("spark")
+pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]  # a timeout would break the session for all
 
 ROWS = """userId,movieId,rating,timestamp
 2,10,4.0,100

@@ -22,6 +22,8 @@ except ImportError as error:
 STACK = "-Xss32m"
 """The lineage of many iterations, sent to the executors, overflows an ordinary stack."""
 
+TASKS_PER_CORE = 2
+
 
 def parse_conf(pairs: Iterable[str]) -> dict[str, str]:
     """Read ``spark.executor.memory=4g`` and the like.
@@ -98,6 +100,9 @@ def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSessi
     try:
         session = builder.getOrCreate()
         session.sparkContext.setLogLevel("ERROR")
+        if "spark.sql.shuffle.partitions" not in settings:  # 200 by default: most of the time on small clusters
+            tasks = TASKS_PER_CORE * session.sparkContext.defaultParallelism
+            session.conf.set("spark.sql.shuffle.partitions", str(tasks))
     except (PySparkException, OSError, RuntimeError) as error:
         raise EngineError(f"Spark did not start on {url or 'the given master'}: {first_line(error)}") from error
     return session
