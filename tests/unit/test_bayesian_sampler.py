@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 from scipy.stats import chisquare, kstest
 
 from matinee import BayesianMF, Ratings
+from matinee.models.bayesian.fit import LeftOut
 from matinee.models.bayesian.sampler import NOISE_SHAPE, Chain, Rows
 from matinee.models.kernels import gibbs
 
@@ -27,13 +29,71 @@ def chain_of(ratings: Ratings, **changes: object) -> Chain:
     return Chain(ratings, **options)  # type: ignore[arg-type]
 
 
-def test_normals_are_normal_and_counted() -> None:
-    key, out = np.uint64(0x9E3779B97F4A7C15), np.empty(20_000)
-    gibbs.normals(np.uint64(0), key, len(out), out)
-    assert kstest(out, "norm").pvalue > 0.01
-    again = np.empty(10)
+def test_normals_are_normal_independent_and_counted() -> None:
+    key, n = np.uint64(0x9E3779B97F4A7C15), 100_000
+    out = np.empty(2 * n, np.float32)
+    gibbs.normals(np.uint64(0), key, n, out)
+    assert kstest(out.astype(np.float64), "norm").pvalue > 0.01
+    assert np.mean(out.astype(np.float64) ** 4) == pytest.approx(3, abs=0.1)
+    pairs = np.histogram2d(ndtr(out[:n]), ndtr(out[n:]), bins=8, range=[[0, 1], [0, 1]])[0]
+    assert chisquare(pairs.ravel()).pvalue > 0.01
+    again = np.empty(20, np.float32)
     gibbs.normals(np.uint64(100), key, 10, again)
-    assert np.array_equal(again, out[100:110])
+    assert np.allclose(again, np.append(out[100:110], out[n + 100 : n + 110]), rtol=1e-6)
+
+
+def scores(chain: Chain) -> np.ndarray:
+    """What the present state says of every rating, in NumPy and double precision."""
+    sides = (chain.users, chain.owner), (chain.items, chain.users.left), (chain.day_side, chain.users.right)
+    (p, b), (q, c), (e, d) = (
+        (side.rows.factors[rows].astype(np.float64), side.rows.biases[rows].astype(np.float64)) for side, rows in sides
+    )
+    if not len(chain.days):
+        return (p * q).sum(1) + b + c
+    return (p * q + p * e + q * e).sum(1) + b + c + d
+
+
+@pytest.mark.parametrize("days", [0, 4])
+def test_what_systems_leave_behind_are_the_squared_errors(days: int) -> None:
+    chain = chain_of(world(days=days))
+    for _ in range(4):
+        alpha, tau = chain.alpha, chain.tau
+        rmse = chain.step()
+    errors = chain.users.targets - scores(chain)
+    squares = np.bincount(chain.owner, errors**2)
+    assert np.allclose(chain.users.squares, alpha * tau * squares, rtol=1e-4)
+    assert rmse == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-4)
+
+
+@pytest.mark.parametrize("days", [0, 4])
+def test_left_out_errors_weigh_states_by_one_over_the_likelihood(days: int) -> None:
+    chain = chain_of(world(days=days))
+    left_out, weights, sums = LeftOut(chain), 0, 0
+    for _ in range(3):
+        chain.step()
+        left_out.add()
+        precision = (chain.alpha * chain.tau)[chain.owner]
+        errors = chain.users.targets - scores(chain)
+        weight = np.exp(np.minimum(precision * errors**2 / 2, gibbs.LARGEST_POWER)) / np.sqrt(precision)
+        weights, sums = weights + weight, sums + weight * errors
+    assert np.allclose(left_out.errors(), sums / weights, atol=1e-4)
+
+
+@pytest.mark.parametrize("rank", [3, 20, 40])
+def test_sets_move_prior_means_by_their_members(rank: int) -> None:
+    chain = chain_of(world(users=30, items=20, n=300), rank=rank)
+    for _ in range(3):
+        chain.step()
+    for side in (chain.users, chain.items):
+        sets, rows = side.sets, side.rows
+        prior, bias = np.tile(rows.mean[:-1], (len(rows.biases), 1)), np.full(len(rows.biases), rows.mean[-1])
+        members = np.repeat(np.arange(len(sets.indptr) - 1), np.diff(sets.indptr))
+        np.add.at(prior, sets.owners, sets.weight[sets.owners, None] * sets.rows.factors[members])
+        np.add.at(bias, sets.owners, sets.weight[sets.owners] * sets.rows.biases[members])
+        assert np.allclose(side.prior, prior, atol=1e-4)
+        assert np.allclose(side.prior_bias, bias, atol=1e-4)
+        assert np.any(sets.rows.factors[:, rank - 1] != 0)
+        assert np.all(sets.rows.factors[:, rank:] == 0)
 
 
 def row_posterior(chain: Chain, row: int) -> tuple[np.ndarray, np.ndarray]:
@@ -79,15 +139,15 @@ def test_conditional_means_and_covariances_are_the_conjugate_ones(days: int) -> 
 def test_a_member_of_sets_is_drawn_from_its_conjugate_posterior() -> None:
     remainder, bias = np.zeros((2, 16), np.float32), np.array([1.0, 3.0], np.float32)
     remainder[:, 0] = [2.0, 4.0]
-    weight = np.array([0.5, 1.0], np.float32)
+    weight, squared = np.array([0.5, 1.0], np.float32), np.array([1.25], np.float32)
     precision, own = np.full(17, 4.0, np.float32), np.full(17, 2.0, np.float32)
     mean, draws = np.zeros(17, np.float32), []
     for counter in range(4000):
         y, y_bias = np.zeros((1, 16), np.float32), np.zeros(1, np.float32)
         r, rb = remainder.copy(), bias.copy()
         gibbs.sample_sets(
-            np.array([0, 2]), np.array([0, 1], np.int32), weight, r.reshape(-1), rb, 1, 16, precision, own, mean,
-            np.uint64(counter * 18), np.uint64(0x9E3779B97F4A7C15), y.reshape(-1), y_bias,
+            0, 16, np.array([0, 2]), np.array([0, 1], np.int32), weight, squared, r.reshape(-1), rb, 1, 16, precision,
+            own, mean, np.uint64(counter * 16), np.uint64(0x9E3779B97F4A7C15), y.reshape(-1), y_bias,
         )  # fmt: skip
         assert np.allclose(r[:, 0] + weight * y[0, 0], remainder[:, 0], atol=1e-5)
         draws.append([y[0, 0], y_bias[0]])
@@ -103,7 +163,7 @@ def test_hyperparameters_close_in_on_what_the_rows_were_drawn_from() -> None:
     rows.biases[:] = rng.normal(0.3, 1.0, 4000)
     means, precisions = [], []
     for _ in range(50):
-        rows.draw_hyper(rows.factors, rows.biases, rng)
+        rows.draw_hyper(rng)
         means.append(rows.mean[[0, 1, -1]].copy())
         precisions.append(rows.precision[[0, 1, -1]].copy())
     assert np.allclose(np.mean(means, axis=0), [1.0, -2.0, 0.3], atol=0.1)
@@ -164,7 +224,7 @@ def test_simulation_based_calibration_of_prediction_and_noise() -> None:
         for sweep in range(20 + 6 * draws):
             chain.step()
             if sweep >= 20 and sweep % 6 == 0:
-                seen.append((chain.alpha, chain.users.targets[0] - chain.errors[0]))
+                seen.append((chain.alpha, scores(chain)[0]))
         seen = np.array(seen[-draws:])
         ranks.append([(seen[:, 0] < alpha).sum(), (seen[:, 1] < score).sum()])
     for column in np.array(ranks).T:
@@ -172,9 +232,11 @@ def test_simulation_based_calibration_of_prediction_and_noise() -> None:
         assert chisquare(counts).pvalue > 1e-3, counts
 
 
-def test_the_number_of_threads_changes_nothing_and_the_seed_everything() -> None:
+@pytest.mark.parametrize("rank", [3, 40])
+def test_the_number_of_threads_changes_nothing_and_the_seed_everything(rank: int) -> None:
     ratings = world(users=60, items=40, n=900, days=5)
-    one, two, other = (chain_of(ratings, threads=threads, seed=seed) for threads, seed in [(1, 1), (2, 1), (2, 2)])
+    runs = [(1, 1), (2, 1), (2, 2)]
+    one, two, other = (chain_of(ratings, rank=rank, threads=threads, seed=seed) for threads, seed in runs)
     for chain in (one, two, other):
         for _ in range(5):
             chain.step()

@@ -42,26 +42,22 @@ def learn(params: BayesianMF, ratings: Ratings, tell: Callable[[Progress], None]
 
 
 class LeftOut:
-    """Errors of training ratings as if each had been left out: samples weighted by what they would be without it
-    (Gelfand, Dey, Chang 1992, "Model determination using predictive distributions"), weights cut at their root mean
-    times the root of their number (Ionides 2008, "Truncated importance sampling").
+    """Errors of training ratings as if each had been left out: samples weighted by what they would be without it,
+    which is one over the rating's likelihood (Gelfand, Dey, Chang 1992, "Model determination using predictive
+    distributions"), cut so that no single sample decides (Ionides 2008, "Truncated importance sampling").
     """
 
     def __init__(self, chain: Chain) -> None:
         self.chain = chain
-        self.weights, self.sums = np.zeros(len(chain.errors)), np.zeros(len(chain.errors))
+        self.weights, self.sums = np.zeros(len(chain.owner), np.float32), np.zeros(len(chain.owner), np.float32)
 
     def add(self) -> None:
         """Count the chain's present state."""
-        precision = self.chain.alpha * self.chain.tau[self.chain.owner]
-        errors = self.chain.errors.astype(np.float64)
-        weights = np.exp(np.minimum(precision * errors**2 / 2, 8)) / np.sqrt(precision)
-        self.weights += weights
-        self.sums += weights * errors
+        self.chain.weigh_errors(self.weights, self.sums)
 
     def errors(self) -> Float64:
         """Return the weighted mean errors, shape ``(nnz,)``."""
-        return np.asarray(self.sums / self.weights, np.float64)
+        return self.sums.astype(np.float64) / self.weights
 
 
 class Kept:

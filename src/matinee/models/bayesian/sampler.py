@@ -28,6 +28,8 @@ FIRST_SPREAD = 0.1
 NOISE_SHAPE = 10.0
 """How strongly people are thought to resemble each other in noise: the degrees of freedom of tau_u's prior."""
 DAY_S = 86_400
+SET_COLUMNS = 32
+"""Of factors that sets' members are drawn in at once."""
 
 
 @dataclass(eq=False)
@@ -52,15 +54,22 @@ class Rows:
         """Begin at zero."""
         return cls(aligned_zeros(n, padded_rank(rank)), np.zeros(n, np.float32), rank)
 
-    def draw_hyper(self, factors: Float32, biases: Float32, rng: np.random.Generator) -> None:
-        """Draw mean and precision given the rows, less what sets add to them."""
-        rank, n = self.rank, len(biases)
-        rows = np.column_stack([factors[:, :rank], biases]).astype(np.float64)
-        parts = np.append(np.arange(rank), len(self.mean) - 1)
-        noise = rng.standard_normal(rank + 1) / np.sqrt(self.precision[parts] * (n + 1))
-        self.mean[parts] = rows.sum(axis=0) / (n + 1) + noise
-        squares = ((rows - self.mean[parts]) ** 2).sum(axis=0) + self.mean[parts] ** 2
-        self.precision[parts] = rng.gamma((n + 2) / 2, 2 / (1 + squares))
+    def draw_hyper(
+        self, rng: np.random.Generator, prior: Float32 | None = None, prior_bias: Float32 | None = None
+    ) -> None:
+        """Draw mean and precision given the rows; `prior` where sets move each row's own prior mean from the mean."""
+        n, width = len(self.biases), self.factors.shape[1]
+        parts, old = np.append(np.arange(self.rank), width), self.mean.astype(np.float64)
+        sums, squares = np.zeros(width + 1), np.zeros(width + 1)
+        gibbs.moments(
+            self.factors.reshape(-1), self.biases, (self.mean[:-1] if prior is None else prior).reshape(-1),
+            self.mean[-1:] if prior_bias is None else prior_bias, 0 if prior is None else width, width, sums, squares,
+        )  # fmt: skip
+        noise = rng.standard_normal(len(parts)) / np.sqrt(self.precision[parts] * (n + 1))
+        self.mean[parts] = ((sums + n * old) / (n + 1))[parts] + noise
+        shift = old - self.mean
+        squares += shift * (2 * sums + n * shift) + self.mean.astype(np.float64) ** 2
+        self.precision[parts] = rng.gamma((n + 2) / 2, 2 / (1 + squares[parts]))
 
 
 @dataclass(eq=False)
@@ -71,6 +80,11 @@ class Sets:
     owners: Int32
     weight: Float32  # (n_owners,): 1 / sqrt(members)
     rows: Rows
+    squared: Float32 = field(init=False)  # by member: sum of its owners' squared weights
+
+    def __post_init__(self) -> None:
+        members = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
+        self.squared = np.bincount(members, self.weight[self.owners] ** 2, len(self.indptr) - 1).astype(np.float32)
 
 
 @dataclass(eq=False)
@@ -89,12 +103,16 @@ class Side:
 
     def __post_init__(self) -> None:
         self.prior, self.prior_bias = np.zeros_like(self.rows.factors), np.zeros_like(self.rows.biases)
-        self.blocks = equal_blocks(np.diff(self.indptr) + 4)
+        self.remainder = aligned_zeros(*self.rows.factors.shape)
+        self.squares = np.zeros(len(self.prior_bias))  # of a row's errors, times their precision
+        self.blocks = equal_blocks(np.diff(self.indptr) + self.rows.factors.shape[1] // 3 + 16)
 
-    def add_mean(self, sign: float) -> None:
-        """Put the prior mean on (1) or take it off (-1)."""
-        self.prior += np.float32(sign) * self.rows.mean[:-1]
-        self.prior_bias += np.float32(sign) * self.rows.mean[-1]
+    def draw_prior(self, rng: np.random.Generator) -> None:
+        """Draw the prior's mean and precision, and let the rows' own prior means follow."""
+        before = self.rows.mean.copy()
+        self.rows.draw_hyper(rng, self.prior, self.prior_bias)
+        self.prior += self.rows.mean[:-1] - before[:-1]
+        self.prior_bias += self.rows.mean[-1] - before[-1]
 
 
 class Chain:
@@ -139,7 +157,6 @@ class Chain:
         self.owner = users
         self.alpha = 1.0
         self.tau = np.ones(len(ratings.users))
-        self.errors = np.empty(len(users), np.float32)
 
     def _first(self, n: int, side: int) -> Rows:
         rows = Rows.zeros(n, self.rank)
@@ -154,21 +171,18 @@ class Chain:
     def step(self) -> float:
         """Sweep once over everything; return the training error."""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, self.sweep]))
-        for number, side in enumerate(self.sides()):
-            self._draw_prior(side, rng)
+        for number, side in self.sides():
+            side.draw_prior(rng)
             self.draw(side, number)
-        with_sets = [(side, side.sets) for side in (self.users, self.items) if side.sets is not None]
-        for _, sets in with_sets:
-            sets.rows.draw_hyper(sets.rows.factors, sets.rows.biases, rng)
-        spans = [(n, n + 1) for n in range(len(with_sets))]
-        run_blocks(lambda n, _: self._draw_sets(*with_sets[n], n), spans, self.threads)
         squares = self._draw_noise(rng)
+        self._draw_sets(rng)
         self.sweep += 1
-        return float(np.sqrt(squares / len(self.errors)))
+        return float(np.sqrt(squares / len(self.owner)))
 
-    def sides(self) -> list[Side]:
-        """Return the sides that are drawn, in order."""
-        return [self.users, self.items, self.day_side] if len(self.days) else [self.users, self.items]
+    def sides(self) -> list[tuple[int, Side]]:
+        """Return the sides and their numbers in the order in which they are drawn: users last, see `_draw_noise`."""
+        days = [(2, self.day_side)] if len(self.days) else []
+        return [(1, self.items), *days, (0, self.users)]
 
     def others(self, side: Side) -> tuple[Rows, Rows]:
         """Return what `left` and `right` of a side's entries point into."""
@@ -179,10 +193,9 @@ class Chain:
     def _counter(self, stage: int) -> np.uint64:
         return np.uint64((self.sweep * 8 + stage + 1) << 44)
 
-    def _draw_prior(self, side: Side, rng: np.random.Generator) -> None:
-        side.add_mean(-1)
-        side.rows.draw_hyper(side.rows.factors - side.prior, side.rows.biases - side.prior_bias, rng)
-        side.add_mean(1)
+    def _root(self) -> Float32:
+        """Root of the precision of each user's ratings."""
+        return np.sqrt(self.alpha * self.tau).astype(np.float32)
 
     def draw(self, side: Side, number: int, *, means: Rows | None = None, dated: bool = True) -> None:
         """Draw a side's rows given the others in place, or write their conditional means into `means`.
@@ -191,44 +204,61 @@ class Chain:
         """
         left, right = self.others(side)
         goal, noise = means or side.rows, float(means is None)
-        right_rows = side.right if dated else np.full_like(side.right, -1)
-        per_entry = (self.alpha * self.tau).astype(np.float32)[self.owner]
-        weights = per_entry if side.order is None else per_entry[side.order]
-        f = goal.factors.shape[1]
+        root = self._root()
+        who = self.owner if side is self.users else side.left
+        joined = dated and len(self.days) > 0
 
         def work(first: int, last: int) -> None:
             gibbs.sample_block(
-                first, last, side.indptr, side.left, right_rows, side.targets, weights, left.factors.reshape(-1),
-                left.biases, right.factors.reshape(-1), right.biases, self.rank, f, side.prior.reshape(-1),
-                side.prior_bias, side.rows.precision, noise, self._counter(number), self.key, goal.factors.reshape(-1),
-                goal.biases,
+                first, last, side.indptr, side.left, side.right, side.targets, who, root, joined,
+                left.factors.reshape(-1), left.biases, right.factors.reshape(-1), right.biases, self.rank,
+                goal.factors.shape[1], side.prior.reshape(-1), side.prior_bias, side.rows.precision, noise,
+                self._counter(number), self.key, goal.factors.reshape(-1), goal.biases, side.squares,
             )  # fmt: skip
 
         run_blocks(work, side.blocks, self.threads)
 
-    def _draw_sets(self, side: Side, sets: Sets, number: int) -> None:
-        remainder, remainder_bias = side.rows.factors - side.prior, side.rows.biases - side.prior_bias
+    def _draw_sets(self, rng: np.random.Generator) -> None:
+        """Draw what members add to prior means: the two sides, and blocks of their columns, beside each other."""
+        tasks = []
+        for number, side in enumerate((self.users, self.items)):
+            if side.sets is None:
+                return
+            side.sets.rows.draw_hyper(rng)
+            np.subtract(side.rows.factors, side.prior, out=side.remainder)
+            side.prior_bias = side.rows.biases - side.prior_bias  # for now the remainders
+            columns = range(0, self.rank, SET_COLUMNS)
+            tasks += [(side, side.sets, self._counter(4 + number), column) for column in columns]
+        run_blocks(lambda n, _: self._draw_columns(*tasks[n]), [(n, n + 1) for n in range(len(tasks))], self.threads)
+        for side in (self.users, self.items):
+            np.subtract(side.rows.factors, side.remainder, out=side.prior)
+            side.prior_bias = side.rows.biases - side.prior_bias
+
+    def _draw_columns(self, side: Side, sets: Sets, counter: np.uint64, column: int) -> None:
+        width = side.prior.shape[1]
         gibbs.sample_sets(
-            sets.indptr, sets.owners, sets.weight, remainder.reshape(-1), remainder_bias, self.rank,
-            remainder.shape[1], side.rows.precision, sets.rows.precision, sets.rows.mean, self._counter(4 + number),
-            self.key, sets.rows.factors.reshape(-1), sets.rows.biases,
+            column, min(SET_COLUMNS, width - column), sets.indptr, sets.owners, sets.weight, sets.squared,
+            side.remainder.reshape(-1), side.prior_bias, self.rank, width, side.rows.precision, sets.rows.precision,
+            sets.rows.mean, counter, self.key, sets.rows.factors.reshape(-1), sets.rows.biases,
         )  # fmt: skip
-        side.prior, side.prior_bias = side.rows.factors - remainder, side.rows.biases - remainder_bias
 
     def _draw_noise(self, rng: np.random.Generator) -> float:
-        side, (left, right) = self.users, self.others(self.users)
-        rows = side.rows
-
-        def work(first: int, last: int) -> None:
-            gibbs.errors_block(
-                first, last, side.indptr, side.left, side.right, side.targets, left.factors.reshape(-1), left.biases,
-                right.factors.reshape(-1), right.biases, rows.factors.reshape(-1), rows.biases, rows.factors.shape[1],
-                self.errors,
-            )  # fmt: skip
-
-        run_blocks(work, side.blocks, self.threads)
-        squares = np.add.reduceat(self.errors.astype(np.float64) ** 2, side.indptr[:-1])
-        counts = np.diff(side.indptr)
-        self.alpha = rng.gamma((len(self.errors) + 1) / 2, 2 / (float(self.tau @ squares) + 1))
+        """Draw the noise's precisions; return the sum of squared errors, which the users' systems left behind."""
+        squares, counts = self.users.squares / (self.alpha * self.tau), np.diff(self.users.indptr)
+        self.alpha = rng.gamma((len(self.owner) + 1) / 2, 2 / (float(self.tau @ squares) + 1))
         self.tau = rng.gamma((NOISE_SHAPE + counts) / 2, 2 / (NOISE_SHAPE + self.alpha * squares))
         return float(squares.sum())
+
+    def weigh_errors(self, weights: Float32, sums: Float32) -> None:
+        """Add every rating's inverse likelihood to `weights` and that times its error to `sums`, shapes ``(nnz,)``."""
+        side, (left, right), rows = self.users, self.others(self.users), self.users.rows
+
+        def work(first: int, last: int) -> None:
+            gibbs.weigh_errors(
+                first, last, side.indptr, side.left, side.right, side.targets, root, len(self.days) > 0,
+                left.factors.reshape(-1), left.biases, right.factors.reshape(-1), right.biases,
+                rows.factors.reshape(-1), rows.biases, rows.factors.shape[1], weights, sums,
+            )  # fmt: skip
+
+        root = self._root()
+        run_blocks(work, side.blocks, self.threads)

@@ -12,11 +12,29 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from matinee.models.kernels.rows import add_gram, add_sums, eliminate_bias, start_system
+from matinee.models.kernels.rows import (
+    GATHER_FLOATS,
+    GATHER_ROWS,
+    add_gram,
+    add_sums,
+    eliminate_bias,
+    start_system,
+)
+from matinee.models.kernels.scaled import (
+    gather_sum,
+    product,
+    products,
+    scale_row,
+    scale_sum,
+    scatter_subtract,
+    wide_gather_sum,
+    wide_scatter_subtract,
+)
+from matinee.models.kernels.tile import BLOCK
 from matinee.models.kernels.triangle import OPTIONS, cholesky, leading, solve_backward, solve_forward
 
-CHUNK = 128
-"""Regressors held at a time."""
+LARGEST_POWER = 8
+"""Of e, among the inverse likelihoods: no single sample may decide what an error would have been."""
 _NO_GRAM = np.empty(0, np.float32)
 
 
@@ -39,141 +57,206 @@ def squares(counter: Any, key: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def normals(counter: Any, key: Any, n: int, out: Any) -> None:
-    """Fill out[:n], and one more if n is odd, with standard normals (Box and Muller 1958)."""
-    for j in range(0, n, 2):
-        bits = squares(counter + np.uint64(j), key)
-        radius = math.sqrt(-2 * math.log((np.float64(bits >> np.uint64(32)) + 0.5) * 2.0**-32))
-        angle = 2 * math.pi * 2.0**-32 * np.float64(bits & np.uint64(0xFFFFFFFF))
-        out[j], out[j + 1] = radius * math.cos(angle), radius * math.sin(angle)
+def minus_log(u: Any) -> Any:
+    """Return -log of a positive float32, relative error below 1e-6: the series of atanh about the nearest power."""
+    bits = np.float32(u).view(np.int32)
+    power = (bits - np.int32(0x3F3504F3)) >> np.int32(23)  # the bits of the root of 1/2
+    m = np.int32(bits - np.int32(power << np.int32(23))).view(np.float32)
+    s = (m - np.float32(1)) / (m + np.float32(1))
+    q = s * s
+    series = np.float32(1 / 5) + q * (np.float32(1 / 7) + q * np.float32(1 / 9))
+    series = np.float32(1) + q * (np.float32(1 / 3) + q * series)
+    return -(np.float32(2) * s * series + np.float32(math.log(2)) * np.float32(power))
+
+
+@njit(**OPTIONS)
+def normals(counter: Any, key: Any, pairs: int, out: Any) -> None:
+    """Fill out[: 2 * pairs] with standard normals (Box and Muller 1958), a counter for every pair.
+
+    The angle is drawn within an eighth of a turn either way, then swapped and mirrored by three more bits. Series in
+    place of the library's functions let the compiler do many pairs at once.
+    """
+    n, low, eighth = np.uint64(pairs), np.uint64(32), np.float32(math.pi / 4 * 2.0**-23)
+    for j in range(n):
+        bits = squares(counter + j, key)
+        u = np.float32(np.int32(np.uint32(bits) >> np.uint32(8))) + np.float32(0.5)
+        radius = np.sqrt(np.float32(2) * minus_log(u * np.float32(2.0**-24)))
+        turn = np.int32(np.uint32(bits >> low) >> np.uint32(8)) - np.int32(1 << 23)
+        x = (np.float32(turn) + np.float32(0.5)) * eighth
+        w = x * x
+        sine = np.float32(1 / 6) - w * (np.float32(1 / 120) - w * np.float32(1 / 5040))
+        sine = x * (np.float32(1) - w * sine)
+        cosine = np.float32(1 / 24) - w * (np.float32(1 / 720) - w * np.float32(1 / 40320))
+        cosine = np.float32(1) - w * (np.float32(1 / 2) - w * cosine)
+        first = cosine if bits & np.uint64(1) else sine
+        second = sine if bits & np.uint64(1) else cosine
+        out[j] = radius * (-first if bits & np.uint64(2) else first)
+        out[n + j] = radius * (-second if bits & np.uint64(4) else second)
 
 
 @njit(**OPTIONS)
 def regressors(
-    entry: int, k: int, left: Any, right: Any, targets: Any, weights: Any, A: Any, a_bias: Any, B: Any, b_bias: Any,
-    f: int, G: Any, H: Any, T: Any,
-) -> float:  # fmt: skip
-    """Write k regressors A + B into G, w times them into H, (w t, w) into T; return sum w t."""
-    F, total = np.uint64(f), 0.0
+    entry: int, k: int, left: Any, right: Any, targets: Any, who: Any, root: Any, joined: bool, A: Any, a_bias: Any,
+    B: Any, b_bias: Any, f: int, G: Any, T: Any,
+) -> None:  # fmt: skip
+    """Write k regressors, A or A + B, into G and (target, 1) into T, all times the root of their users' precision."""
+    F = np.uint64(f)
     for n in range(k):
         e = np.uint64(entry + n)
-        a, goal, w = np.uint64(left[e]) * F, np.uint64(n) * F, weights[e]
-        t = targets[e] - a_bias[np.uint64(left[e])]
-        if right[e] >= 0:
-            b, both = np.uint64(right[e]) * F, np.float32(0)
-            for j in range(F):
-                both += A[a + j] * B[b + j]
-                G[goal + j] = A[a + j] + B[b + j]
-            t -= both + b_bias[np.uint64(right[e])]
+        a, goal, scale = np.uint64(left[e]), np.uint64(n) * F, root[np.uint64(who[e])]
+        t = targets[e] - a_bias[a]
+        if joined:
+            b = np.uint64(right[e])
+            t -= b_bias[b] + scale_sum(A, a * F, B, b * F, scale, G, goal, F)
         else:
-            for j in range(F):
-                G[goal + j] = A[a + j]
-        for j in range(F):
-            H[goal + j] = w * G[goal + j]
-        T[np.uint64(2 * n)], T[np.uint64(2 * n + 1)] = w * t, w
-        total += w * t
-    return total
+            scale_row(A, a * F, scale, G, goal, F)
+        T[np.uint64(2 * n)], T[np.uint64(2 * n + 1)] = scale * t, scale
 
 
 @njit(cache=True, **OPTIONS)
 def sample_block(
-    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, weights: Any, A: Any, a_bias: Any, B: Any,
-    b_bias: Any, rank: int, f: int, prior: Any, prior_bias: Any, precision: Any, noise: float, counter: Any, key: Any,
-    out: Any, out_bias: Any,
+    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, who: Any, root: Any, joined: bool, A: Any,
+    a_bias: Any, B: Any, b_bias: Any, rank: int, f: int, prior: Any, prior_bias: Any, precision: Any, noise: float,
+    counter: Any, key: Any, out: Any, out_bias: Any, left_over: Any,
 ) -> None:  # fmt: skip
     """Draw rows `first` to `last` given everything else; `noise` 1 draws, 0 gives the conditional means.
 
-    An entry's target is explained by the row's factors times (A + B) and its bias, beside what A and B explain alone.
-    `precision` holds the prior's precision of each factor and, behind them, of the bias.
+    An entry's target is explained by the row's factors times A, or A + B if `joined`, and its bias, beside what A and
+    B explain alone. `who` names each entry's user and `root` the root of that user's precision. `precision` holds the
+    prior's precision of each factor and, behind them, of the bias. `left_over` gets the rows' sums of squared errors
+    times precision: what the solved system leaves of the targets, plus the noise put in, less the prior's part.
     """
-    ld = leading(f)
-    M, b, z = np.empty(f * ld, np.float32), np.empty(2 * f, np.float32), np.empty(f + 2, np.float64)
-    G, H = np.empty(CHUNK * f, np.float32), np.empty(CHUNK * f, np.float32)
-    T = np.empty(2 * CHUNK, np.float32)
+    ld, chunk, pairs = leading(f), min(GATHER_ROWS, max(BLOCK, GATHER_FLOATS // f)), f // 2 + BLOCK // 2
+    M, b, z = np.empty(f * ld, np.float32), np.empty(2 * f, np.float32), np.empty(2 * pairs, np.float32)
+    G, T = np.empty(chunk * f, np.float32), np.empty(2 * chunk, np.float32)
     for row in range(first, last):
         start_system(_NO_GRAM, np.float32(0), f, ld, M, b)
-        target_sum, total = np.float64(precision[f]) * prior_bias[row], np.float64(precision[f])
-        for start in range(indptr[row], indptr[row + 1], CHUNK):
-            k = min(CHUNK, indptr[row + 1] - start)
-            target_sum += regressors(start, k, left, right, targets, weights, A, a_bias, B, b_bias, f, G, H, T)
+        middle, tight = np.float64(prior_bias[row]), np.float64(precision[f])
+        target_sum, total, over = tight * middle, tight, tight * middle * middle
+        for start in range(indptr[row], indptr[row + 1], chunk):
+            k = min(chunk, indptr[row + 1] - start)
+            regressors(start, k, left, right, targets, who, root, joined, A, a_bias, B, b_bias, f, G, T)
             for n in range(k):
-                total += T[2 * n + 1]
-            add_gram(H, G, 0, k, f, M, ld)
+                t, w = T[2 * n], T[2 * n + 1]
+                target_sum += t * w
+                total += w * w
+                over += t * t
+            add_gram(G, G, 0, k, f, M, ld)
             add_sums(T, G, k, f, b)
         for j in range(f):
+            middle = prior[row * f + j]
             M[j * ld + j] += precision[j]
-            b[j] += precision[j] * prior[row * f + j]
+            b[j] += precision[j] * middle
+            over += precision[j] * middle * middle
         eliminate_bias(M, b, f, ld, np.float32(1 / total), np.float32(target_sum))
         cholesky(M, f, ld)
-        normals(counter + np.uint64(row) * np.uint64(f + 2), key, rank + 1, z)
+        normals(counter + np.uint64(row) * np.uint64(f), key, pairs, z)
         solve_forward(M, b, f, ld)
+        over -= target_sum * target_sum / total
         for j in range(rank):
-            b[j] += np.float32(noise * z[j])
+            y, shake = b[j], np.float32(noise) * z[j]
+            over += np.float64(shake) * shake - np.float64(y) * y
+            b[j] = y + shake
         solve_backward(M, b, f, ld)
         explained = 0.0
         for j in range(f):
+            off = b[j] - prior[row * f + j]
+            over -= np.float64(precision[j]) * off * off
             explained += np.float64(b[f + j]) * b[j]
             out[row * f + j] = b[j]
-        out_bias[row] = (target_sum - explained) / total + noise * z[rank] / math.sqrt(total)
+        shake = noise * z[2 * pairs - 1]
+        bias = (target_sum - explained) / total + shake / math.sqrt(total)
+        out_bias[row] = bias
+        left_over[row] = max(over + shake * shake - tight * (bias - prior_bias[row]) ** 2, 0.0)
 
 
 @njit(cache=True, **OPTIONS)
 def sample_sets(
-    indptr: Any, owners: Any, owner_weight: Any, R: Any, r_bias: Any, rank: int, f: int, precision: Any, own: Any,
-    own_mean: Any, counter: Any, key: Any, Y: Any, y_bias: Any,
+    column: int, width: int, indptr: Any, owners: Any, weight: Any, squared: Any, R: Any, r_bias: Any,
+    rank: int, f: int, precision: Any, own: Any, own_mean: Any, counter: Any, key: Any, Y: Any, y_bias: Any,
 ) -> None:  # fmt: skip
     """Draw what each member adds to the prior means of its owners, member by member, and keep the remainders R.
 
     R is what the owners' rows exceed their prior means by: the cached sums that let one member's draw cost only its
-    own entries. Factors are independent of each other here, since the prior's precision is diagonal.
+    own entries. Factors are independent of each other here, since the prior's precision is diagonal: a call draws
+    `width` columns (a block of 16 or two) from `column` on, and the biases with the first.
     """
-    F = np.uint64(f)
-    total, change, z = np.empty(f, np.float32), np.zeros(f, np.float32), np.empty(f + 2, np.float64)
+    pairs, total, change = width // 2 + BLOCK // 2, np.empty(width, np.float32), np.zeros(width, np.float32)
+    z = np.empty(2 * pairs, np.float32)
     for member in range(len(indptr) - 1):
-        total[:] = 0
-        bias, squared = 0.0, 0.0
-        for e in range(indptr[member], indptr[member + 1]):
-            owner = np.uint64(owners[e])
-            w = owner_weight[owner]
-            squared += w * w
-            bias += w * r_bias[owner]
-            for j in range(F):
-                total[j] += w * R[owner * F + j]
-        normals(counter + np.uint64(member) * np.uint64(f + 2), key, rank + 1, z)
-        for j in range(rank):
-            p, old = precision[j] * squared + own[j], Y[member * f + j]
-            mean = (precision[j] * (total[j] + squared * old) + own[j] * own_mean[j]) / p
-            Y[member * f + j] = mean + z[j] / math.sqrt(p)
-            change[j] = Y[member * f + j] - old
-        p, old = precision[f] * squared + own[f], y_bias[member]
-        y_bias[member] = (precision[f] * (bias + squared * old) + own[f] * own_mean[f]) / p + z[rank] / math.sqrt(p)
-        bias_change = y_bias[member] - old
-        for e in range(indptr[member], indptr[member + 1]):
-            owner = np.uint64(owners[e])
-            w = owner_weight[owner]
-            r_bias[owner] -= w * bias_change
-            for j in range(F):
-                R[owner * F + j] -= w * change[j]
+        first, k, s = indptr[member], indptr[member + 1] - indptr[member], squared[member]
+        if width == BLOCK:
+            gather_sum(R, column, f, owners, first, weight, k, total, 0)
+        else:
+            wide_gather_sum(R, column, f, owners, first, weight, k, total, 0)
+        normals(counter + np.uint64(member) * np.uint64(f) + np.uint64(column), key, pairs, z)
+        for n in range(min(width, rank - column)):
+            j = column + n
+            p, old = precision[j] * s + own[j], Y[member * f + j]
+            mean = (precision[j] * (total[n] + s * old) + own[j] * own_mean[j]) / p
+            Y[member * f + j] = mean + z[n] / np.sqrt(p)
+            change[n] = Y[member * f + j] - old
+        if width == BLOCK:
+            scatter_subtract(R, column, f, owners, first, weight, k, change, 0)
+        else:
+            wide_scatter_subtract(R, column, f, owners, first, weight, k, change, 0)
+        if column == 0:
+            draw_bias(member, first, k, owners, weight, s, r_bias, precision[f], own[f], own_mean[f], z[-1], y_bias)
+
+
+@njit(**OPTIONS)
+def draw_bias(
+    member: int, first: int, k: int, owners: Any, weight: Any, squared: float, r_bias: Any, precision: float,
+    own: float, own_mean: float, z: float, y_bias: Any,
+) -> None:  # fmt: skip
+    """Draw one member's bias given the remainders of its owners' biases, and take it out of them."""
+    total = np.float32(0)
+    for e in range(np.uint64(first), np.uint64(first + k)):
+        owner = np.uint64(owners[e])
+        total += weight[owner] * r_bias[owner]
+    p, old = precision * squared + own, y_bias[member]
+    y_bias[member] = (precision * (total + squared * old) + own * own_mean) / p + z / np.sqrt(p)
+    change = np.float32(y_bias[member] - old)
+    for e in range(np.uint64(first), np.uint64(first + k)):
+        owner = np.uint64(owners[e])
+        r_bias[owner] -= weight[owner] * change
 
 
 @njit(cache=True, **OPTIONS)
-def errors_block(
-    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, A: Any, a_bias: Any, B: Any, b_bias: Any,
-    X: Any, x_bias: Any, f: int, out: Any,
+def weigh_errors(
+    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, root: Any, joined: bool, A: Any,
+    a_bias: Any, B: Any, b_bias: Any, X: Any, x_bias: Any, f: int, weights: Any, sums: Any,
 ) -> None:  # fmt: skip
-    """Write each entry's target less all that the factors and biases explain."""
+    """Add each entry's likelihood, inverted, to `weights`, and that times its error to `sums`.
+
+    An error is the target less all that the factors and biases explain; `root` holds the rows' roots of precision.
+    """
     F = np.uint64(f)
     for row in range(first, last):
-        x = np.uint64(row) * F
-        for e in range(indptr[row], indptr[row + 1]):
-            a, t = np.uint64(left[e]) * F, targets[e] - a_bias[left[e]] - x_bias[row]
-            product = np.float32(0)
-            if right[e] >= 0:
-                b = np.uint64(right[e]) * F
-                t -= b_bias[right[e]]
-                for j in range(F):
-                    product += X[x + j] * (A[a + j] + B[b + j]) + A[a + j] * B[b + j]
+        x, scale = np.uint64(row) * F, root[row]
+        for n in range(indptr[row], indptr[row + 1]):
+            e = np.uint64(n)
+            a = np.uint64(left[e])
+            error = targets[e] - a_bias[a] - x_bias[row]
+            if joined:
+                b = np.uint64(right[e])
+                error -= b_bias[b] + products(X, x, A, a * F, B, b * F, F)
             else:
-                for j in range(F):
-                    product += X[x + j] * A[a + j]
-            out[e] = t - product
+                error -= product(X, x, A, a * F, F)
+            spread = scale * error
+            weight = math.exp(min(np.float32(0.5) * spread * spread, np.float32(LARGEST_POWER))) / scale
+            weights[e] += weight
+            sums[e] += weight * error
+
+
+@njit(cache=True, **OPTIONS)
+def moments(X: Any, x_bias: Any, prior: Any, prior_bias: Any, step: int, f: int, sums: Any, squared: Any) -> None:
+    """Sum rows of (X, bias) less their prior means, and their squares; `step` 0 where all rows share one mean."""
+    for row in range(len(x_bias)):
+        for j in range(f):
+            off = np.float64(X[row * f + j] - prior[row * step + j])
+            sums[j] += off
+            squared[j] += off * off
+        off = np.float64(x_bias[row] - prior_bias[row if step else 0])
+        sums[f] += off
+        squared[f] += off * off

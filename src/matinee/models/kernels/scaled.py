@@ -1,0 +1,189 @@
+"""Rows of factors scaled, summed and multiplied while they are gathered: one pass over each, whole vectors only.
+
+Flat float32 arrays whose rows are multiples of `tile.BLOCK` floats. Left to the compiler, the same loops check at every
+row whether arrays overlap, and sums go through memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from matinee.models.kernels.tile import BLOCK, WIDTH, Emitter
+
+VECTORS = BLOCK // WIDTH
+_i64, _f4 = types.int64, types.float32
+
+
+def _total(emit: Emitter, vector: ir.Value) -> ir.Value:
+    """Sum the lanes."""
+    half = WIDTH // 2
+    while half:
+        vector = emit.builder.fadd(vector, emit.shuffle(vector, vector, [(n + half) % WIDTH for n in range(WIDTH)]))
+        half //= 2
+    return emit.lane(vector, 0)
+
+
+def _each_block(
+    emit: Emitter, floats: ir.Value, places: list[ir.Value], step: Callable[[list[ir.Value], int, ir.Value], ir.Value]
+) -> ir.Value:
+    """Loop over blocks of rows at `places`: ``step(places, vector, sum) -> sum``; return the sum of the lanes."""
+
+    def block(n: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+        here = [emit.ahead(place, emit.builder.mul(n, emit.int(BLOCK))) for place in places]
+        return [step(here, v, total) for v, total in enumerate(sums)]
+
+    sums = emit.sum_over(emit.builder.sdiv(floats, emit.int(BLOCK)), VECTORS, block)
+    total = sums[0]
+    for other in sums[1:]:
+        total = emit.builder.fadd(total, other)
+    return _total(emit, total)
+
+
+@intrinsic
+def scale_row(_context: Any, a: Any, a_start: Any, scale: Any, g: Any, g_start: Any, floats: Any) -> Any:
+    """Write ``G = scale * A``."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        emit = Emitter(builder)
+        places = [emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 3)]
+        wide = emit.spread(args[2])
+
+        def step(here: list[ir.Value], v: int, total: ir.Value) -> ir.Value:
+            emit.store(builder.fmul(emit.load(here[0], v), wide), here[1], v)
+            return total
+
+        _each_block(emit, args[5], places, step)
+        return context.get_dummy_value()
+
+    return types.void(a, _i64, _f4, g, _i64, _i64), code
+
+
+@intrinsic
+def scale_sum(
+    _context: Any, a: Any, a_start: Any, b: Any, b_start: Any, scale: Any, g: Any, g_start: Any, floats: Any
+) -> Any:
+    """Write ``G = scale * (A + B)`` and return ``A . B``."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        emit = Emitter(builder)
+        places = [emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 2, 5)]
+        wide = emit.spread(args[4])
+
+        def step(here: list[ir.Value], v: int, total: ir.Value) -> ir.Value:
+            one, other = emit.load(here[0], v), emit.load(here[1], v)
+            emit.store(builder.fmul(builder.fadd(one, other), wide), here[2], v)
+            return emit.fma(one, other, total)
+
+        return _each_block(emit, args[7], places, step)
+
+    return _f4(a, _i64, b, _i64, _f4, g, _i64, _i64), code
+
+
+@intrinsic
+def product(_context: Any, x: Any, x_start: Any, a: Any, a_start: Any, floats: Any) -> Any:
+    """Return ``X . A``."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        emit = Emitter(builder)
+        places = [emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 2)]
+
+        def step(here: list[ir.Value], v: int, total: ir.Value) -> ir.Value:
+            return emit.fma(emit.load(here[0], v), emit.load(here[1], v), total)
+
+        return _each_block(emit, args[4], places, step)
+
+    return _f4(x, _i64, a, _i64, _i64), code
+
+
+@intrinsic
+def products(_context: Any, x: Any, x_start: Any, a: Any, a_start: Any, b: Any, b_start: Any, floats: Any) -> Any:
+    """Return ``X . A + X . B + A . B``."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        emit = Emitter(builder)
+        places = [emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 2, 4)]
+
+        def step(here: list[ir.Value], v: int, total: ir.Value) -> ir.Value:
+            one, two, three = (emit.load(place, v) for place in here)
+            return emit.fma(one, builder.fadd(two, three), emit.fma(two, three, total))
+
+        return _each_block(emit, args[6], places, step)
+
+    return _f4(x, _i64, a, _i64, b, _i64, _i64), code
+
+
+def _scattered(
+    context: Any, builder: ir.IRBuilder, signature: Any, args: Any
+) -> tuple[Emitter, Callable[[ir.Value], tuple[ir.Value, ir.Value]]]:
+    """Return ``entry -> (its row's place, its weight)`` of the arguments ``R, column, f, rows, first, weights``."""
+    emit = Emitter(builder)
+    matrix = emit.begin(context, signature.args[0], args[0], args[1])
+    rows = emit.begin(context, signature.args[3], args[3], args[4])
+    weights = emit.begin(context, signature.args[5], args[5], emit.int(0))
+
+    def entry(n: ir.Value) -> tuple[ir.Value, ir.Value]:
+        row = builder.zext(builder.load(emit.ahead(rows, n)), emit.int)
+        return emit.ahead(matrix, builder.mul(row, args[2])), emit.spread(builder.load(emit.ahead(weights, row)))
+
+    return emit, entry
+
+
+def make_gather(blocks: int) -> tuple[Any, Any]:
+    """Make two intrinsics over `blocks` blocks of columns from `column` on, of the rows that k entries name.
+
+    ``gather_sum(R, column, f, rows, first, weights, k, out, start)``: out = sum of weights[row] * R[row];
+    ``scatter_subtract(R, column, f, rows, first, weights, k, change, start)``: R[row] -= weights[row] * change.
+    """
+    vectors = blocks * VECTORS
+
+    def types_of(r: Any, rows: Any, weights: Any, vector: Any) -> Any:
+        return types.void(r, _i64, _i64, rows, _i64, weights, _i64, vector, _i64)
+
+    @intrinsic
+    def gather_sum(
+        _context: Any, r: Any, column: Any, f: Any, rows: Any, first: Any, weights: Any, k: Any, out: Any, start: Any
+    ) -> Any:
+        def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            emit, entry = _scattered(context, builder, signature, args)
+
+            def step(n: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+                place, wide = entry(n)
+                return [emit.fma(emit.load(place, v), wide, total) for v, total in enumerate(sums)]
+
+            goal = emit.begin(context, signature.args[7], args[7], args[8])
+            for v, total in enumerate(emit.sum_over(args[6], vectors, step)):
+                emit.store(total, goal, v)
+            return context.get_dummy_value()
+
+        return types_of(r, rows, weights, out), code
+
+    @intrinsic
+    def scatter_subtract(
+        _context: Any, r: Any, column: Any, f: Any, rows: Any, first: Any, weights: Any, k: Any, change: Any, start: Any
+    ) -> Any:
+        def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            emit, entry = _scattered(context, builder, signature, args)
+            source = emit.begin(context, signature.args[7], args[7], args[8])
+            changes = [emit.load(source, v) for v in range(vectors)]
+
+            def step(n: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
+                place, wide = entry(n)
+                for v, change in enumerate(changes):
+                    emit.store(emit.subtract_product(emit.load(place, v), change, wide), place, v)
+                return sums
+
+            emit.sum_over(args[6], 0, step)
+            return context.get_dummy_value()
+
+        return types_of(r, rows, weights, change), code
+
+    return gather_sum, scatter_subtract
+
+
+gather_sum, scatter_subtract = make_gather(1)
+wide_gather_sum, wide_scatter_subtract = make_gather(2)
