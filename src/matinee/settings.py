@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     keep_models: int = Field(
         5, ge=1, description="Models that `matinee worker` keeps, beside the one in use and the one before it."
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the service writes its log: json has a line per request and for every event its id."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe messages that the service writes to its log."
     )

@@ -18,6 +18,7 @@ from matinee.models.parallel import one_blas_thread
 from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
 from matinee.recommend.filters import Filters, advise, checked, left
+from matinee.recommend.observing import Observer
 from matinee.recommend.rerank import POOL, Dials, RankBy, diversify, popularity_boost
 from matinee.recommend.results import Explanation, Prediction, Recommendation, Recommendations, Similar
 from matinee.recommend.scoring import Float64, Rows, Scorer
@@ -67,6 +68,8 @@ class Recommender:
         Named in every answer.
     seen_times
         Seconds since 1970 of the training ratings, in the order of `stars.seen`; None where they have no times.
+    observer
+        Is told of every list that is made for one person.
     """
 
     def __init__(
@@ -77,20 +80,25 @@ class Recommender:
         model_id: str = "",
         *,
         seen_times: Int64 | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.stars = stars
         self.picks = picks
         self.model_id = model_id
         self._seen_times = seen_times
-        self._stars = Scorer(stars, catalogue)
-        self._picks = Scorer(picks, catalogue) if picks is not None else self._stars
+        self._observer = observer
+        self._stars = Scorer(stars, catalogue, observer)
+        self._picks = Scorer(picks, catalogue, observer) if picks is not None else self._stars
 
     @classmethod
-    def of(cls, artifact: Artifact) -> Recommender:
+    def of(cls, artifact: Artifact, observer: Observer | None = None) -> Recommender:
         """Make the recommender of a model folder."""
         catalogue = Catalogue(artifact.movies, artifact.item_stats)
-        return cls(catalogue, artifact.stars, artifact.picks, artifact.model_id, seen_times=artifact.seen_times)
+        return cls(
+            catalogue, artifact.stars, artifact.picks, artifact.model_id, seen_times=artifact.seen_times,
+            observer=observer,
+        )  # fmt: skip
 
     @one_blas_thread()
     def recommend(
@@ -129,13 +137,16 @@ class Recommender:
         pool = self.pool(filters)
         ordered = self.order(taste, dials, left(pool, masks), offset + limit)
         total = int(ordered.allowed.sum())
-        return Recommendations(
+        answer = Recommendations(
             model_id=self.model_id,
             recommendations=self._show(ordered, taste, offset, REASONS if explain else 0),
             total=total,
             removed={name: int((pool & mask).sum()) for name, mask in masks.items()},
             relax=None if total else advise(pool, masks),
         )
+        if self._observer is not None:
+            self._observer.listed(len(answer.recommendations), {} if total else answer.removed)
+        return answer
 
     def _sort_out(self, ratings: Mapping[Any, float], options: Mapping[str, Any]) -> tuple[Filters, Dials, Taste]:
         checked(options, Filters, Dials, Taste)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from matinee.errors import ParameterError
 from matinee.models.factors import FactorModel, Person
 from matinee.models.topk import best_first, shortlist
 from matinee.recommend.catalogue import Catalogue
+from matinee.recommend.observing import Observer
 from matinee.recommend.taste import Taste
 
 Float64 = npt.NDArray[np.float64]
@@ -27,6 +29,8 @@ class Scorer:
         Any factor model.
     catalogue
         Films, all items of the model among them.
+    observer
+        Is told how long it took to place somebody.
 
     Attributes
     ----------
@@ -41,8 +45,9 @@ class Scorer:
         If the catalogue lacks an item of the model.
     """
 
-    def __init__(self, model: FactorModel, catalogue: Catalogue) -> None:
+    def __init__(self, model: FactorModel, catalogue: Catalogue, observer: Observer | None = None) -> None:
         self.model = model
+        self._observer = observer
         self._catalogue = catalogue
         self._movie_of = catalogue.ids.rows(model.items.ids)
         if (self._movie_of < 0).any():
@@ -61,7 +66,10 @@ class Scorer:
         seeds = taste.seeds
         known = self._catalogue.known_rows(seeds) >= 0
         seeds = {movie_id: stars for (movie_id, stars), there in zip(seeds.items(), known, strict=True) if there}
+        began = time.perf_counter()
         person = self.model.fold_in(seeds, emphasis=taste.emphasis)
+        if self._observer is not None:
+            self._observer.placed(time.perf_counter() - began)
         if taste.user_id is not None and taste.user_id in self.model.users:
             trained = self.model.person(taste.user_id)
             person = replace(person, row=trained.row)

@@ -16,7 +16,7 @@ from matinee.settings import Settings
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
-from matinee.web import openapi, page, problems, validation
+from matinee.web import logs, metrics, openapi, page, problems, validation
 from matinee.web.access import Access
 from matinee.web.api import health, joining, marks, movies, ratings, stateless, tutorial, users
 from matinee.web.services import Services, install
@@ -64,7 +64,9 @@ class OrjsonProvider(JSONProvider):
         )
 
 
-def create_app(settings: Settings, store: RatingStore, models: Models) -> APIFlask:
+def create_app(
+    settings: Settings, store: RatingStore, models: Models, counters: metrics.Metrics | None = None
+) -> APIFlask:
     """Make the WSGI application.
 
     Parameters
@@ -75,6 +77,8 @@ def create_app(settings: Settings, store: RatingStore, models: Models) -> APIFla
         Live ratings.
     models
         Holder of the model that answers; whoever makes it keeps it current (`Models.refresh`, `Models.watch`).
+    counters
+        What is counted for operators; None counts requests only.
     """
     app = APIFlask(
         __name__, title="matinee", version=__version__, spec_path="/api/openapi.json", docs_path=None, json_errors=False
@@ -87,6 +91,9 @@ def create_app(settings: Settings, store: RatingStore, models: Models) -> APIFla
         AUTO_404_RESPONSE=False,
         SEND_FILE_MAX_AGE_DEFAULT=300,
     )
+    counters = counters or metrics.Metrics()
+    logs.observe(app, counters, log_requests=settings.log_format == "json")
+    metrics.install(app, counters, settings.models_dir)
     people = PeopleStore(store.database)
     access = Access(settings, people, _limiter(settings))
     problems.register(app)

@@ -11,13 +11,14 @@ import multiprocessing
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
 from flask import Flask
 
@@ -33,11 +34,6 @@ KILL_TIMEOUT_S = 8
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.05
 
-_LOGGING: dict[str, Any] = {
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%Y-%m-%dT%H:%M:%S%z"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-}
-
 
 def build_app(settings: Settings | None = None) -> Flask:
     """Make the application of one process: opens the store, loads the model, and keeps it current from then on.
@@ -50,12 +46,14 @@ def build_app(settings: Settings | None = None) -> Flask:
         None reads the environment and matinee.toml.
     """
     from matinee.web.app import create_app
+    from matinee.web.metrics import Metrics
     from matinee.web.serving import Models, RegistrySource
 
     _use_one_blas_thread()
     settings = settings or Settings.read()
-    models = Models(RegistrySource(settings.models_dir))
-    app = create_app(settings, RatingStore(settings.database), models)
+    counters = Metrics()
+    models = Models(RegistrySource(settings.models_dir, counters))
+    app = create_app(settings, RatingStore(settings.database), models, counters)
     models.refresh()
     models.watch()
     return app
@@ -92,11 +90,11 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     from granian.log import LogLevels
     from granian.server import Server
 
+    from matinee.web.logs import configuration
+
     check_exposure(settings)
     RatingStore(settings.database).close()  # says what is wrong here, once, and upgrades an old database
     port = _free_port(settings.host, settings.port)
-    level = settings.log_level.upper()
-    loggers = {name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in ("_granian", "matinee")}
     server = Server(
         "matinee",
         address=settings.host,
@@ -107,14 +105,31 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_TIMEOUT_S,
         log_level=LogLevels[settings.log_level],
-        log_dictconfig={**_LOGGING, "loggers": loggers},
+        log_dictconfig=configuration(settings.log_format, settings.log_level.upper()),
         websockets=False,
     )
     if on_ready:
         arguments = (url_of(settings.host, port), on_ready, server.signal_handler_interrupt)
         threading.Thread(target=_announce, args=arguments, name="matinee-ready", daemon=True).start()
     multiprocessing.set_start_method("spawn", force=True)
-    server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)
+    with _shared_counters():
+        server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)
+
+
+@contextmanager
+def _shared_counters() -> Iterator[None]:
+    """Give the processes a folder for what they count together, unless somebody named one."""
+    from matinee.web.metrics import SHARED
+
+    if SHARED in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="matinee-metrics-", ignore_cleanup_errors=True) as folder:
+        os.environ[SHARED] = folder
+        try:
+            yield
+        finally:
+            del os.environ[SHARED]
 
 
 def _build_worker(settings: Settings) -> Flask:

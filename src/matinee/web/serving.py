@@ -20,6 +20,7 @@ from matinee.recommend.catalogue import Catalogue
 from matinee.recommend.filters import Filters, left
 from matinee.recommend.landscape import landscape
 from matinee.recommend.nobody import general_scores
+from matinee.recommend.observing import Observer
 from matinee.recommend.recommender import Recommender
 from matinee.recommend.search import normalise
 from matinee.registry import Registry
@@ -127,8 +128,9 @@ class ModelSource(Protocol):
 class RegistrySource:
     """Models of a folder of models."""
 
-    def __init__(self, models_dir: Path) -> None:
+    def __init__(self, models_dir: Path, observer: Observer | None = None) -> None:
         self._registry = Registry(models_dir)
+        self._observer = observer
 
     def current(self) -> str | None:
         """Name the promoted model."""
@@ -136,7 +138,7 @@ class RegistrySource:
 
     def load(self, model_id: str) -> Recommender:
         """Map the model's files and compile what answering needs."""
-        recommender = Recommender.of(self._registry.read(model_id))
+        recommender = Recommender.of(self._registry.read(model_id), self._observer)
         warm(recommender)
         return recommender
 

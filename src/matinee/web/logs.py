@@ -1,0 +1,84 @@
+"""One line per event, as text for people or as JSON for machines; requests have an id that their lines share.
+
+Lines name a route by its pattern: whose list it was, and what stood in the query, is nobody's business.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from apiflask import APIFlask
+from flask import Response, g, has_request_context, request
+
+from matinee.web.metrics import Metrics
+
+REQUEST_ID = "X-Request-Id"
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_log = logging.getLogger("matinee.requests")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON document per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record; whatever was passed as `extra={"fields": {...}}` stands beside the message."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if has_request_context() and "request_id" in g:
+            line["request_id"] = g.request_id
+        line |= getattr(record, "fields", {})
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)  # not orjson: half a surrogate must not cost the line
+
+
+def configuration(log_format: str, level: str) -> dict[str, Any]:
+    """Return what `logging.config.dictConfig` wants: the service's lines and granian's, on standard error."""
+    loggers = ("_granian", "matinee")
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {"format": "%(asctime)s %(levelname)s %(message)s", "datefmt": "%Y-%m-%dT%H:%M:%S%z"},
+            "json": {"()": JsonFormatter},
+        },
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": log_format, "stream": "ext://sys.stderr"}
+        },
+        "loggers": {name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in loggers},
+    }
+
+
+def observe(app: APIFlask, metrics: Metrics, *, log_requests: bool) -> None:
+    """Give every request an id, and note what became of it.
+
+    Must be called before anything else is registered: what comes first sees a request first and its answer last.
+    """
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+        given = request.headers.get(REQUEST_ID, "")
+        g.request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        seconds = time.perf_counter() - g.began
+        route = request.url_rule.rule if request.url_rule else "none"
+        metrics.answered(request.method, route, response.status_code, seconds)
+        response.headers[REQUEST_ID] = g.request_id
+        if log_requests:
+            fields = {"method": request.method, "route": route, "status": response.status_code}
+            fields["milliseconds"] = round(seconds * 1000, 2)
+            _log.info("%s %s %d", request.method, route, response.status_code, extra={"fields": fields})
+        return response
