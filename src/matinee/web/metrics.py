@@ -133,9 +133,7 @@ def install(app: Flask, metrics: Metrics, models_dir: Path) -> None:
 
 
 @bp.get("/metrics")
-@bp.doc(
-    responses={200: {"description": "Counters and state", "content": {"text/plain": {"schema": {"type": "string"}}}}}
-)
+@bp.doc(responses=_ANSWERS)
 def text() -> Response:
     """Say in Prometheus's format what was counted in all processes, and how things stand."""
     metrics, state = current_app.extensions[_KEY]
