@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         1_000_000, ge=1_000, description="Largest body of a request; a bigger one is refused with 413."
     )
+    max_import_bytes: int = Field(
+        16_000_000, ge=1_000, description="Largest file of a personal history that the service takes."
+    )
     operator_key: str = Field(
         "",
         repr=False,

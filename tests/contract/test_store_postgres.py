@@ -18,6 +18,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from test_import_store import ImportContract, ReplayContract
 from test_mark_store import MarkContract
 from test_people_store import PeopleContract
 from test_store import WRITER, StoreContract, _open_and_rate
@@ -48,6 +49,14 @@ class TestPostgresPeople(PeopleContract):
 
 
 class TestPostgresMarks(MarkContract):
+    pass
+
+
+class TestPostgresImports(ImportContract):
+    pass
+
+
+class TestPostgresReplays(ReplayContract):
     pass
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,7 @@ from matinee.errors import DataError, ParameterError
 if TYPE_CHECKING:
     import polars as pl
 
-    from matinee.data.personal import Match, MatchReport
-    from matinee.data.personal.export import RatedMovie
-    from matinee.recommend.recommender import Recommender
+    from matinee.data.personal import MatchReport
 
 
 @click.command("import")
@@ -36,6 +34,7 @@ def import_(file: Path, user: str, data: str | None, dry_run: bool, as_json: boo
     replaces.
     """
     from matinee.data.personal import TitleIndex, read_history
+    from matinee.data.personal.report import described
     from matinee.store.ratings import check_user_id
 
     check_user_id(user)
@@ -77,40 +76,11 @@ def keep(report: MatchReport, user: str, home: Path) -> int:
     from matinee.settings import Settings
     from matinee.store.ratings import RatingStore
 
-    found, now = report.ratings, datetime.now(UTC).timestamp()
-    if not found:
+    stars, dates = report.to_keep(datetime.now(UTC))
+    if not stars:
         return 0
-    stars: dict[int | str, float | None] = {movie_id: given for movie_id, (given, _) in found.items()}
-    dates = {
-        movie_id: datetime.fromtimestamp(seconds, UTC)
-        for movie_id, (_, seconds) in found.items()
-        if seconds is not None and 0 <= seconds <= now
-    }
     with closing(RatingStore(Settings.read(home=home).database)) as store:
         return store.add_many(user, stars, dates)
-
-
-def described(report: MatchReport) -> dict[str, Any]:
-    """Return what JSON says of an import."""
-    from matinee.data.personal.matching import Status
-
-    return {
-        "source": report.source,
-        "lines": len(report.matches),
-        "counts": {status: report.count(status) for status in get_args(Status)},
-        "ratings": len(report.ratings),
-        "not_matched": [line_of(match) for match in report.matches if match.status != "matched"],
-    }
-
-
-def line_of(match: Match) -> dict[str, Any]:
-    """Return one line that did not match, with the films that may be meant."""
-    row = match.row
-    films = [{"movie_id": film.movie_id, "title": film.title} for film in match.candidates]
-    return {
-        "file": row.file, "line": row.line, "title": row.title, "year": row.year, "kind": row.kind,
-        "status": match.status, "why": match.how, "candidates": films,
-    }  # fmt: skip
 
 
 def told(document: dict[str, Any]) -> str:
@@ -161,8 +131,10 @@ def export(user: str, format_name: str, out: Path | None, home: Path) -> None:
     know keeps its id; Letterboxd has no use for one, so that it is left out there.
     """
     from matinee.data.personal.export import export as written
+    from matinee.recommend.people import rated_movies
 
-    rated = rated_movies(open_recommender(home), user, home)
+    with live_ratings(home) as live:
+        rated = rated_movies(open_recommender(home), user, live)
     if format_name == "letterboxd":
         nameless = sum(not rating.name for rating in rated)
         rated = [rating for rating in rated if rating.name]
@@ -174,33 +146,6 @@ def export(user: str, format_name: str, out: Path | None, home: Path) -> None:
         return
     write_whole(out, text)
     say(f"{len(rated)} ratings written to {out}")
-
-
-def rated_movies(recommender: Recommender, user: str, home: Path) -> list[RatedMovie]:
-    """Return everything a person rated, as they rated it: those kept in the home newest first, then the data set's."""
-    from matinee.data.personal.export import RatedMovie
-    from matinee.recommend.people import ratings_of
-
-    with live_ratings(home) as live:
-        stars = ratings_of(recommender, user, live)  # refuses people whom nobody knows
-        latest = live.latest_of(user) if live is not None else []
-    kept = {rating.movie_id: rating for rating in latest}
-    given = {rating.movie_id: rating.stars for rating in latest if rating.stars is not None}
-    given |= {movie_id: value for movie_id, value in stars.items() if movie_id not in kept}
-    ids, catalogue = list(given), recommender.catalogue
-    rows = catalogue.known_rows(ids).tolist()
-    films = {film.movie_id: film for film in catalogue.at(row for row in rows if row >= 0)}
-
-    def rated(movie_id: int | str) -> RatedMovie:
-        film = films.get(movie_id)
-        seconds = int(kept[movie_id].rated_at.timestamp()) if movie_id in kept else None
-        if film is None:
-            return RatedMovie(movie_id, "", "", None, None, None, given[movie_id], seconds)
-        return RatedMovie(
-            movie_id, film.title, film.name, film.year, film.imdb_id, film.tmdb_id, given[movie_id], seconds
-        )
-
-    return [rated(movie_id) for movie_id in ids]
 
 
 def write_whole(path: Path, text: str) -> None:

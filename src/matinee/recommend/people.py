@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
+from matinee.data.personal.export import RatedMovie
 from matinee.errors import UnknownUserError
 from matinee.models.factors import Id
 from matinee.recommend.recommender import Recommender
@@ -18,6 +19,10 @@ class Dated(Protocol):
     @property
     def movie_id(self) -> Id:
         """The film."""
+
+    @property
+    def stars(self) -> float | None:
+        """None where the rating was taken back."""
 
     @property
     def rated_at(self) -> datetime:
@@ -76,3 +81,30 @@ def times_of(recommender: Recommender, user_id: str, live: LiveRatings | None) -
     if live is not None:
         times |= {rating.movie_id: rating.rated_at.timestamp() for rating in live.latest_of(user_id)}
     return times
+
+
+def rated_movies(recommender: Recommender, user_id: str, live: LiveRatings | None) -> list[RatedMovie]:
+    """Return everything a person rated, as they rated it: the live ratings newest first, then the data set's.
+
+    A rating of a film that the current model does not know keeps its id, without a name.
+
+    Raises
+    ------
+    UnknownUserError
+        If neither the data set nor `live` knows them.
+    """
+    stars = ratings_of(recommender, user_id, live)  # refuses people whom nobody knows
+    kept = {rating.movie_id: rating for rating in (live.latest_of(user_id) if live is not None else ())}
+    given = {rating.movie_id: rating.stars for rating in kept.values() if rating.stars is not None}
+    given |= {movie_id: value for movie_id, value in stars.items() if movie_id not in kept}
+    rows = recommender.catalogue.known_rows(given).tolist()
+    films = {film.movie_id: film for film in recommender.catalogue.at(row for row in rows if row >= 0)}
+
+    def rated(movie_id: Id, value: float) -> RatedMovie:
+        film = films.get(movie_id)
+        seconds = int(kept[movie_id].rated_at.timestamp()) if movie_id in kept else None
+        if film is None:
+            return RatedMovie(movie_id, "", "", None, None, None, value, seconds)
+        return RatedMovie(movie_id, film.title, film.name, film.year, film.imdb_id, film.tmdb_id, value, seconds)
+
+    return [rated(movie_id, value) for movie_id, value in given.items()]

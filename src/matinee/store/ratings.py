@@ -129,10 +129,17 @@ class RatingStore:
         ParameterError
             If the user id is malformed, stars are not finite or a time has no zone.
         """
+        with self._database.writing() as connection:
+            return self.put(connection, user_id, stars, rated_at or {})
+
+    def put(
+        self, connection: Connection, user_id: str, stars: Mapping[Id, float | None], dates: Mapping[Id, datetime]
+    ) -> int:
+        """Do what `add_many` does within a transaction of somebody else's."""
         check_user_id(user_id)
         if any(value is not None and not math.isfinite(value) for value in stars.values()):
             raise ParameterError(f"stars {list(stars.values())} are not all finite numbers; nothing was kept")
-        now, dates = _now(), rated_at or {}
+        now = _now()
         rows = [
             {
                 "user_id": user_id, "movie_id": movie_id, "stars": value, "recorded_at": now,
@@ -140,15 +147,14 @@ class RatingStore:
             }
             for movie_id, value in stars.items()
         ]  # fmt: skip
-        with self._database.writing() as connection:
-            connection.execute(self._add_user, {"user_id": user_id, "created_at": now})
-            connection.execute(_TURN, {"user": user_id})
-            if not rows:
-                return 0
-            connection.execute(history.insert(), rows)
-            return _changed(connection, self._add_dated, [row for row in rows if row["movie_id"] in dates]) + _changed(
-                connection, self._add_now, [row for row in rows if row["movie_id"] not in dates]
-            )
+        connection.execute(self._add_user, {"user_id": user_id, "created_at": now})
+        connection.execute(_TURN, {"user": user_id})
+        if not rows:
+            return 0
+        connection.execute(history.insert(), rows)
+        return _changed(connection, self._add_dated, [row for row in rows if row["movie_id"] in dates]) + _changed(
+            connection, self._add_now, [row for row in rows if row["movie_id"] not in dates]
+        )
 
     def latest_of(self, user_id: str) -> list[StoredRating]:
         """Return the current ratings of a user, newest first, those taken back included; empty for an unknown user."""

@@ -33,6 +33,7 @@ Need = Literal["nothing", "signup", "person", "operator"]
 NEEDS: dict[str, Need] = {
     "health": "nothing", "docs": "nothing", "page": "nothing", "openapi": "nothing", "movies": "nothing",
     "stateless": "nothing", "joining": "signup", "users": "person", "ratings": "person", "marks": "person",
+    "imports": "person",
 }  # fmt: skip
 """What the routes of a blueprint want where there is a key; those that are not named here want the key."""
 

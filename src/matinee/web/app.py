@@ -12,13 +12,16 @@ from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from matinee import __version__
+from matinee.registry import Registry
 from matinee.settings import Settings
+from matinee.store.imports import ImportStore
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
-from matinee.web import logs, metrics, openapi, page, problems, validation
+from matinee.store.replays import ReplayStore
+from matinee.web import idempotency, logs, metrics, openapi, page, problems, validation
 from matinee.web.access import Access
-from matinee.web.api import health, joining, marks, movies, ratings, stateless, tutorial, users
+from matinee.web.api import health, imports, joining, marks, movies, operations, ratings, stateless, tutorial, users
 from matinee.web.services import Services, install
 from matinee.web.serving import Models
 
@@ -39,7 +42,8 @@ _HEADERS: Mapping[str, str] = {
 
 
 _BLUEPRINTS = (
-    health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, tutorial.bp, page.bp,
+    health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, imports.bp, operations.bp,
+    tutorial.bp, page.bp,
 )  # fmt: skip
 
 
@@ -89,6 +93,7 @@ def create_app(
         OPENAPI_VERSION="3.1.0",
         AUTO_VALIDATION_ERROR_RESPONSE=False,
         AUTO_404_RESPONSE=False,
+        AUTO_OPERATION_ID=True,
         SEND_FILE_MAX_AGE_DEFAULT=300,
     )
     counters = counters or metrics.Metrics()
@@ -98,9 +103,11 @@ def create_app(
     access = Access(settings, people, _limiter(settings))
     problems.register(app)
     access.register(app)
-    validation.register(app)
-    app.spec_processor(openapi.with_problems)
-    install(app, Services(store, models, people, MarkStore(store.database), access))
+    validation.register(app, {"imports.add_import": settings.max_import_bytes})
+    idempotency.register(app, ReplayStore(store.database))
+    app.spec_processor(openapi.completed)
+    marks, registry = MarkStore(store.database), Registry(settings.models_dir)
+    install(app, Services(store, models, people, marks, ImportStore(store), registry, access))
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
 

@@ -9,6 +9,8 @@ from flask import Flask, current_app
 
 from matinee.models.factors import Id
 from matinee.recommend.people import ratings_of
+from matinee.registry import Registry
+from matinee.store.imports import ImportStore
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
@@ -27,6 +29,8 @@ class Services:
     models: Models
     people: PeopleStore
     marks: MarkStore
+    imports: ImportStore
+    registry: Registry
     access: Access
 
     def serving(self) -> Serving:

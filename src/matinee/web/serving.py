@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from matinee.data.personal import TitleIndex
 from matinee.data.ratings import Float32, Int64
 from matinee.errors import MatineeError
 from matinee.models.factors import Id
@@ -96,6 +97,11 @@ class Serving:
         allowed = left(everything, Filters.of(filters).removing(self.catalogue, ()))
         rows = self.catalogue.find(q, MOST_FOUND) if q.strip() else self._orders[sort].tolist()
         return [row for row in rows if allowed[row]]
+
+    @cached_property
+    def titles(self) -> TitleIndex:
+        """The films by every way in which their titles are written, for personal histories."""
+        return TitleIndex(self.catalogue.movies)
 
     def histogram(self, movie_id: Id) -> tuple[int, ...]:
         """Count how often each half star of the scale was given to a film, lowest first; zeros where unknown."""

@@ -8,6 +8,7 @@ is 400, the rest is 422, repeated parameters become lists and whatever has no na
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
 from typing import Any
 
 from apiflask import APIFlask
@@ -63,11 +64,20 @@ class StrictAdapter(PydanticAdapter):
 registry.register("pydantic", StrictAdapter)  # APIFlask asks its registry while views are being decorated
 
 
-def register(app: APIFlask) -> None:
-    """Refuse bodies that did not arrive whole, and query parameters where a route takes none."""
+def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
+    """Refuse bodies that did not arrive whole, and query parameters where a route takes none.
+
+    Parameters
+    ----------
+    app
+        The application.
+    max_bytes
+        Largest bodies of the endpoints that take other ones than `MAX_CONTENT_LENGTH` says.
+    """
 
     @app.before_request
     def refuse_part_of_a_body() -> None:
+        request.max_content_length = max_bytes.get(request.endpoint or "", app.config["MAX_CONTENT_LENGTH"])
         # Werkzeug cuts a chunked body off at the limit and passes over one that ends before its stated length: what is
         # left can look like a whole body, so that half of somebody's ratings would be kept without a word.
         size, stated, limit = len(request.get_data()), request.content_length, request.max_content_length

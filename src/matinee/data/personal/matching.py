@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from matinee.data.personal import titles
@@ -64,6 +65,19 @@ class MatchReport:
             if held is None or (match.row.rated_at or 0) >= (held[1] or 0):
                 newest[match.movie_id] = (match.row.stars, match.row.rated_at)
         return newest
+
+    def to_keep(self, now: datetime) -> tuple[dict[Id, float], dict[Id, datetime]]:
+        """Return stars and times of `ratings`, without the times that cannot be; see `believable`."""
+        stars = {movie_id: given for movie_id, (given, _) in self.ratings.items()}
+        times = {movie_id: believable(seconds, now) for movie_id, (_, seconds) in self.ratings.items()}
+        return stars, {movie_id: moment for movie_id, moment in times.items() if moment is not None}
+
+
+def believable(seconds: int | None, now: datetime) -> datetime | None:
+    """Return when a film was rated; None before 1970 or in the future: such a rating counts as given now."""
+    if seconds is None or not 0 <= seconds <= now.timestamp():
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 class TitleIndex:

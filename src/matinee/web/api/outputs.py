@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -295,3 +295,92 @@ class Readiness(BaseModel):
     missing: dict[str, str] = Field(description="What is missing, and why, by name.")
     model_id: str | None = Field(None, description="The model that answers.")
     warning: str | None = Field(None, description="Why a newer model does not answer.")
+
+
+class Candidate(BaseModel):
+    """A film that a line may mean."""
+
+    movie_id: int | str
+    title: str
+
+
+class UnclearLine(BaseModel):
+    """A line of a history that did not match."""
+
+    file: str
+    line: int = Field(description="The header is line 1; in JSON the number of the entry.")
+    title: str
+    year: int | None
+    kind: str
+    status: Literal["ambiguous", "unknown", "not_a_movie", "unreadable"]
+    why: str
+    candidates: list[Candidate]
+
+
+class Imported(BaseModel):
+    """What an import kept, and what it could not."""
+
+    import_id: str | None = Field(description="For resolving and undoing; null for a dry run.")
+    model_id: str = ModelId
+    user_id: str
+    dry_run: bool
+    source: str = Field(description="Which service wrote the file.", examples=["letterboxd"])
+    lines: int
+    counts: dict[str, int] = Field(description="How many lines are matched, ambiguous, unknown, …")
+    ratings: int = Field(description="How many films the matched lines rate.")
+    not_matched: list[UnclearLine]
+    saved: int = Field(description="How many are now the person's rating of that film.")
+
+
+class Resolved(BaseModel):
+    """What became of decisions about unclear lines."""
+
+    import_id: str
+    model_id: str = ModelId
+    saved: int
+    open: int = Field(description="How many lines are still to be decided.")
+
+
+class Undone(BaseModel):
+    """What undoing an import did."""
+
+    import_id: str
+    restored: int = Field(description="How many films have the rating again that they had before.")
+
+
+class Model(BaseModel):
+    """A model of this installation."""
+
+    model_id: str = ModelId
+    current: bool
+    problem: str | None = Field(description="Why it cannot be used.")
+    facts: dict[str, Any] = Field(description="From its manifest: parameters, data, metrics with their protocol.")
+
+
+class Models(BaseModel):
+    """The models of this installation, newest first."""
+
+    models: list[Model]
+
+
+class Promoted(BaseModel):
+    """The model that is in use now."""
+
+    model_id: str = ModelId
+
+
+class Counts(BaseModel):
+    """People and ratings."""
+
+    users: int
+    ratings: int
+
+
+class Stats(BaseModel):
+    """How much there is."""
+
+    model_id: str = ModelId
+    movies: int
+    rated_movies: int
+    data_set: Counts
+    kept: Counts = Field(description="What people did here.")
