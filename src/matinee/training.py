@@ -21,7 +21,7 @@ from matinee.errors import DataError, ParameterError
 from matinee.evaluation.metrics import LIKED, cold_counts, star_metrics
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.als import ALS, ALSModel
-from matinee.models.bayesian.params import BayesianMF
+from matinee.models.bayesian.params import BayesianMF, InformedBayesianMF
 from matinee.models.bias import damped_bias
 from matinee.models.implicit_als import ImplicitALS
 from matinee.registry import Registry
@@ -126,11 +126,11 @@ def train(
     """
     registry.check_writable()
     start = time.perf_counter()
-    stars = stars or ALS()
+    informed = stars.about(dataset.movies) if isinstance(stars, BayesianMF) else stars or ALS()
     with threadpool_limits(1, user_api="blas"):  # we run threads of our own: BLAS's would spin and wait beside them
-        metrics = measure(dataset.ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
+        metrics = measure(dataset.ratings, informed, picks, test=test, seed=seed, report=report) if test else {}
         metrics |= {"choice": why} if why else {}
-        rating_model = stars.fit(dataset.ratings, progress=_stage("stars, on everything", report))
+        rating_model = informed.fit(dataset.ratings, progress=_stage("stars, on everything", report))
         error = metrics["stars"]["rmse"] if test else 0.0
         if error and isinstance(rating_model, ALSModel) and rating_model.params.biases:
             rating_model = rating_model.calibrated(error)
@@ -143,7 +143,7 @@ def train(
 
 def measure(
     ratings: Ratings,
-    stars: StarLearner,
+    stars: StarLearner | InformedBayesianMF,
     picks: ImplicitALS | None,
     *,
     test: float,

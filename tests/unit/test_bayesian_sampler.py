@@ -10,6 +10,7 @@ from scipy.special import ndtr
 from scipy.stats import chisquare, kstest
 
 from matinee import BayesianMF, Ratings
+from matinee.models.bayesian.features import Feature
 from matinee.models.bayesian.fit import LeftOut
 from matinee.models.bayesian.sampler import NOISE_SHAPE, Chain, Rows
 from matinee.models.kernels import gibbs
@@ -27,6 +28,15 @@ def world(seed: int = 0, users: int = 12, items: int = 10, n: int = 70, days: in
 def chain_of(ratings: Ratings, **changes: object) -> Chain:
     options = {"rank": 3, "seed": 1, "sets": True, "time": True, "threads": 1} | changes
     return Chain(ratings, **options)  # type: ignore[arg-type]
+
+
+def features(items: int) -> list[Feature]:
+    """One or two values of one property for every second item, and a value of another for each."""
+    some, every = np.arange(0, items, 2, dtype=np.int32), np.arange(items, dtype=np.int32)
+    return [
+        Feature(np.append(some, some[::2]), np.append(some % 3, some[::2] % 3 + 1), 4),
+        Feature(every, every % 5, 5),
+    ]
 
 
 def test_normals_are_normal_independent_and_counted() -> None:
@@ -81,19 +91,34 @@ def test_left_out_errors_weigh_states_by_one_over_the_likelihood(days: int) -> N
 
 @pytest.mark.parametrize("rank", [3, 20, 40])
 def test_sets_move_prior_means_by_their_members(rank: int) -> None:
-    chain = chain_of(world(users=30, items=20, n=300), rank=rank)
+    chain = chain_of(world(users=30, items=20, n=300), rank=rank, features=features(20))
     for _ in range(3):
         chain.step()
     for side in (chain.users, chain.items):
-        sets, rows = side.sets, side.rows
+        rows = side.rows
         prior, bias = np.tile(rows.mean[:-1], (len(rows.biases), 1)), np.full(len(rows.biases), rows.mean[-1])
-        members = np.repeat(np.arange(len(sets.indptr) - 1), np.diff(sets.indptr))
-        np.add.at(prior, sets.owners, sets.weight[sets.owners, None] * sets.rows.factors[members])
-        np.add.at(bias, sets.owners, sets.weight[sets.owners] * sets.rows.biases[members])
+        for sets in side.sets + side.features:
+            members = np.repeat(np.arange(len(sets.indptr) - 1), np.diff(sets.indptr))
+            np.add.at(prior, sets.owners, sets.weight[sets.owners, None] * sets.rows.factors[members])
+            np.add.at(bias, sets.owners, sets.weight[sets.owners] * sets.rows.biases[members])
+            assert np.any(sets.rows.factors[:, rank - 1] != 0)
+            assert np.all(sets.rows.factors[:, rank:] == 0)
         assert np.allclose(side.prior, prior, atol=1e-4)
         assert np.allclose(side.prior_bias, bias, atol=1e-4)
-        assert np.any(sets.rows.factors[:, rank - 1] != 0)
-        assert np.all(sets.rows.factors[:, rank:] == 0)
+
+
+def test_the_usual_film_has_the_features_that_films_have_on_average() -> None:
+    chain = chain_of(world(users=30, items=20, n=300), features=features(20))
+    chain.step()
+    without = chain.items.prior - chain.items.rows.mean[:-1]
+    bias = chain.items.prior_bias - chain.items.rows.mean[-1]
+    for sets in chain.items.sets:
+        members = np.repeat(np.arange(len(sets.indptr) - 1), np.diff(sets.indptr))
+        np.subtract.at(without, sets.owners, sets.weight[sets.owners, None] * sets.rows.factors[members])
+        np.subtract.at(bias, sets.owners, sets.weight[sets.owners] * sets.rows.biases[members])
+    factors, usual = chain.items.usual()
+    assert np.allclose(factors, chain.items.rows.mean[:-1] + without.mean(axis=0), atol=1e-4)
+    assert usual == pytest.approx(chain.items.rows.mean[-1] + bias.mean(), abs=1e-4)
 
 
 def row_posterior(chain: Chain, row: int) -> tuple[np.ndarray, np.ndarray]:
@@ -182,9 +207,9 @@ def given(chain: Chain) -> None:
     for rows in (chain.users, chain.items, chain.day_side):
         rows.rows = GivenRows(rows.rows.factors, rows.rows.biases, chain.rank)
         rows.rows.precision[:] = 4
-        if rows.sets is not None:
-            rows.sets.rows = GivenRows(rows.sets.rows.factors, rows.sets.rows.biases, chain.rank)
-            rows.sets.rows.precision[:] = 9
+        for sets in rows.sets + rows.features:
+            sets.rows = GivenRows(sets.rows.factors, sets.rows.biases, chain.rank)
+            sets.rows.precision[:] = 9
 
 
 def draw_truth(chain: Chain, rng: np.random.Generator) -> tuple[float, float]:
@@ -196,10 +221,10 @@ def draw_truth(chain: Chain, rng: np.random.Generator) -> tuple[float, float]:
     sides = []
     for side in (chain.users, chain.items):
         rows = rows_of(len(side.rows.biases), 4)
-        members, sets = rows_of(len(side.sets.indptr) - 1, 9), side.sets
-        for member, row in enumerate(members):
-            owners = sets.owners[sets.indptr[member] : sets.indptr[member + 1]]
-            rows[owners] += sets.weight[owners, None] * row
+        for sets in side.sets + side.features:
+            for member, row in enumerate(rows_of(len(sets.indptr) - 1, 9)):
+                owners = sets.owners[sets.indptr[member] : sets.indptr[member + 1]]
+                rows[owners] += sets.weight[owners, None] * row
         sides.append(rows)
     alpha = rng.gamma(0.5, 2)
     tau = rng.gamma(NOISE_SHAPE / 2, 2 / NOISE_SHAPE, len(chain.tau))
@@ -217,7 +242,7 @@ def test_simulation_based_calibration_of_prediction_and_noise() -> None:
     """
     draws, ranks = 9, []
     for run in range(150):
-        chain = chain_of(world(seed=run, n=60), rank=2, seed=run)
+        chain = chain_of(world(seed=run, n=60), rank=2, seed=run, features=features(10))
         given(chain)
         alpha, score = draw_truth(chain, np.random.default_rng([7, run]))
         seen = []
@@ -252,7 +277,7 @@ def test_sets_hold_training_pairs_and_no_other(side: str) -> None:
     whole = world(users=30, items=20, n=300)
     keep = np.random.default_rng(0).random(300) < 0.8
     chain = chain_of(train := whole.select(keep))
-    sets = getattr(chain, side).sets
+    (sets,) = getattr(chain, side).sets
     members = np.repeat(np.arange(len(sets.indptr) - 1), np.diff(sets.indptr))
     pairs = (sets.owners, members) if side == "users" else (members, sets.owners)
     inside = set(zip(train.users.ids[pairs[0]].tolist(), train.items.ids[pairs[1]].tolist(), strict=True))

@@ -86,7 +86,7 @@ def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation
     splits, protocol = make_splits(dataset.ratings, options["protocol"] or default, seed=options["split_seed"], **how)
     protocol["data"] = dataset.name
     liked_from = options["relevant_from"]
-    models = star_models(options["models"], len(dataset.ratings), params) if task == "stars" else {}
+    models = star_models(options["models"], dataset, params) if task == "stars" else {}
     with fits_shown() as (report, progress):
         if task == "stars":
             return evaluate_stars(
@@ -104,19 +104,21 @@ def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation
         )  # fmt: skip
 
 
-def star_models(chosen: tuple[str, ...], ratings: int, params: dict[str, Any]) -> dict[str, Estimator]:
+def star_models(chosen: tuple[str, ...], dataset: Dataset, params: dict[str, Any]) -> dict[str, Estimator]:
     """Return what is measured, the baseline last; the parameters are those of ALS, but for the seed."""
     import matinee
 
-    if not chosen and ratings > MOST_RATINGS:
-        say(f"matinee: BayesianMF is left out, as {ratings} ratings would take it long: --models bayesian measures it")
+    if not chosen and len(dataset.ratings) > MOST_RATINGS:
+        count = len(dataset.ratings)
+        say(f"matinee: BayesianMF is left out, as {count} ratings would take it long: --models bayesian measures it")
         chosen = ("als",)
     models: dict[str, Estimator] = {}
     for name in dict.fromkeys(chosen or STARS):
         if name == "als":
             models["ALS"] = matinee.ALS(**params)
         else:
-            models["BayesianMF"] = matinee.BayesianMF(**{key: params[key] for key in params if key == "seed"})
+            learner = matinee.BayesianMF(**{key: params[key] for key in params if key == "seed"})
+            models["BayesianMF"] = learner.about(dataset.movies)
     return models | {"damped bias": matinee.damped_bias()}
 
 

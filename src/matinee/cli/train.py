@@ -34,6 +34,8 @@ BEST = {
     "samples": "Quality best: how many sweeps are kept to be served.",
     "sets": "Quality best: let what people rated, whatever the stars, tell about them.",
     "time": "Quality best: let the day of a rating tell about its stars.",
+    "genres": "Quality best: let a film's genres tell about it.",
+    "years": "Quality best: let a film's year tell about it.",
 }
 """Parameters of `matinee.BayesianMF` that are flags, beside rank and iterations."""
 

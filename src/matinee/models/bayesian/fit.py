@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from matinee.data.ratings import Float32, Ratings
+from matinee.models.bayesian.features import movie_features
 from matinee.models.bayesian.model import BayesianModel
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.bayesian.sampler import Chain, Float64, Rows
@@ -15,13 +17,20 @@ from matinee.models.intervals import product_variances
 from matinee.models.kernels import warm
 from matinee.models.progress import COMPILING, Progress
 
+if TYPE_CHECKING:
+    import polars as pl
 
-def learn(params: BayesianMF, ratings: Ratings, tell: Callable[[Progress], None]) -> BayesianModel:
+
+def learn(
+    params: BayesianMF, ratings: Ratings, movies: pl.DataFrame | None, tell: Callable[[Progress], None]
+) -> BayesianModel:
     """Run the chain, keep samples, and read the intervals off leave-one-out errors; see `BayesianMF.fit`."""
     warm(lambda: tell(Progress(0, params.iterations, math.nan, COMPILING)))
+    known = [] if movies is None else movie_features(movies, ratings.items, genres=params.genres, years=params.years)
     chain = Chain(
-        ratings, rank=params.rank, seed=params.seed, sets=params.sets, time=params.time, threads=params.threads
-    )
+        ratings, rank=params.rank, seed=params.seed, sets=params.sets, time=params.time, threads=params.threads,
+        features=known,
+    )  # fmt: skip
     kept, left_out = Kept(chain, params.samples), LeftOut(chain)
     span = params.iterations - params.burn_in
     keep = {params.burn_in + n * span // params.samples - 1 for n in range(1, params.samples + 1)}
@@ -87,20 +96,22 @@ class Kept:
         chain, n, rank = self.chain, self.n, self.chain.rank
         items = chain.items.rows.factors[:, :rank]
         user_side, item_side = chain.users.rows, chain.items.rows
-        user_mean, item_mean = user_side.mean[:rank], item_side.mean[:rank]
+        user_mean = user_side.mean[:rank]
+        item_mean, item_bias = chain.items.usual()
+        item_mean = item_mean[:rank]
         own_items = items - item_mean
         self.item_factors[:, n] = own_items
         self._add_users(self.user_factors, self.user_biases, dated=False)
-        self.item_biases[:, n] = item_side.biases - item_side.mean[-1] + own_items @ user_mean
-        self.constants[n] = user_side.mean[-1] + item_side.mean[-1] + user_mean @ item_mean
+        self.item_biases[:, n] = item_side.biases - item_bias + own_items @ user_mean
+        self.constants[n] = user_side.mean[-1] + item_bias + user_mean @ item_mean
         if self.dated:
             self._add_users(self.dated_user_factors, self.dated_user_biases, dated=True)
             days = chain.day_side.rows
             self.day_factors[:, n] = days.factors[:, :rank]
             self.day_biases += days.biases + days.factors[:, :rank] @ (user_mean + item_mean)
-        if chain.users.sets is not None:
-            self.shifts[:, n, :rank] = chain.users.sets.rows.factors[:, :rank]
-            self.shifts[:, n, rank] = chain.users.sets.rows.biases
+        for sets in chain.users.sets:
+            self.shifts[:, n, :rank] = sets.rows.factors[:, :rank]
+            self.shifts[:, n, rank] = sets.rows.biases
         self.item_means[n], self.alphas[n] = item_mean, chain.alpha * np.mean(chain.tau)
         self.precisions[n] = np.append(user_side.precision[:rank], user_side.precision[-1])
         self.n += 1
@@ -110,7 +121,7 @@ class Kept:
         chain.draw(chain.users, 0, means=self.means, dated=dated)
         own = self.means.factors[:, :rank] - chain.users.rows.mean[:rank]
         factors[:, self.n] = own
-        biases += self.means.biases - chain.users.rows.mean[-1] + own @ chain.items.rows.mean[:rank]
+        biases += self.means.biases - chain.users.rows.mean[-1] + own @ chain.items.usual()[0][:rank]
 
     def model(
         self, ratings: Ratings, params: BayesianMF, variance: Float32, user_variances: Float32, item_variances: Float32

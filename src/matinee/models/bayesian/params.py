@@ -12,6 +12,8 @@ from matinee.errors import ParameterError
 from matinee.models.progress import Progress
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from matinee.models.bayesian.model import BayesianModel
 
 
@@ -37,6 +39,9 @@ class BayesianMF:
         Let what people rated, and who rated films, tell about them, whatever the stars (training pairs only).
     time
         Let the day of a rating tell about its stars, where the ratings have times.
+    genres, years
+        Let a film's genres, and its year, tell about it, where `fit` is given the movies: most where it has few
+        ratings.
     shrinkage
         Of intervals: with how many errors at the mean every user and item begins.
     seed
@@ -56,6 +61,8 @@ class BayesianMF:
     samples: int = 32
     sets: bool = True
     time: bool = True
+    genres: bool = True
+    years: bool = True
     shrinkage: float = 10.0
     seed: int = 5
     threads: int | None = None
@@ -73,16 +80,45 @@ class BayesianMF:
         if self.threads is not None and self.threads < 1:
             raise ParameterError(f"threads={self.threads}: give at least 1, or None for all processors")
 
-    def fit(self, ratings: Ratings, *, progress: Callable[[Progress], None] | None = None) -> BayesianModel:
+    def fit(
+        self,
+        ratings: Ratings,
+        *,
+        movies: pl.DataFrame | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> BayesianModel:
         """Sample, keep, and read the intervals off the samples' leave-one-out errors.
 
         Parameters
         ----------
         ratings
             What to learn from.
+        movies
+            What is known of the films, as in `Dataset.movies`: columns ``movie_id``, ``genres`` and ``year``.
         progress
             Called after every sweep, and once before the first if kernels must be compiled.
+
+        Raises
+        ------
+        ParameterError
+            If `movies` has no column ``movie_id``.
         """
         from matinee.models.bayesian.fit import learn  # the model's class needs this module
 
-        return learn(self, ratings, progress or (lambda _: None))
+        return learn(self, ratings, movies, progress or (lambda _: None))
+
+    def about(self, movies: pl.DataFrame) -> InformedBayesianMF:
+        """Remember the movies, for whoever fits by ratings alone: an evaluation, say."""
+        return InformedBayesianMF(self, movies)
+
+
+@dataclass(frozen=True, eq=False)
+class InformedBayesianMF:
+    """`BayesianMF` and what is known of the movies."""
+
+    learner: BayesianMF
+    movies: pl.DataFrame
+
+    def fit(self, ratings: Ratings, *, progress: Callable[[Progress], None] | None = None) -> BayesianModel:
+        """Fit with the movies; see `BayesianMF.fit`."""
+        return self.learner.fit(ratings, movies=self.movies, progress=progress)

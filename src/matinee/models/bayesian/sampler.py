@@ -3,21 +3,24 @@
     stars = mean + b_u + c_i + d_t + p_u.q_i + p_u.e_t + q_i.e_t + noise,     noise ~ N(0, 1 / (alpha tau_u))
     (p_u, b_u) ~ N(prior mean + sum over the films j that u rated of y_j / sqrt(n_u), diagonal precision)
 
-and likewise for items with the people who rated them; days t have no sets. All precisions and prior means are drawn
-too (Salakhutdinov and Mnih 2008; the terms are those of Rendle, Zhang, Koren 2019, section 4). People differ in how
-much chance there is in their stars: tau_u ~ Gamma, after Lakshminarayanan, Bouchard, Archambeau 2011, "Robust Bayesian
-Matrix Factorisation". Rows of one side are independent given the others and drawn in parallel; the members of sets are
-not, and are drawn one by one against cached remainders of their owners.
+and likewise for items with the people who rated them, and with their genres and years where those are known (as in
+Macau, Simm et al. 2015, but drawn like the members of sets); days t have no sets. All precisions and prior means are
+drawn too (Salakhutdinov and Mnih 2008; the terms are those of Rendle, Zhang, Koren 2019, section 4). People differ in
+how much chance there is in their stars: tau_u ~ Gamma, after Lakshminarayanan, Bouchard, Archambeau 2011, "Robust
+Bayesian Matrix Factorisation". Rows of one side are independent given the others and drawn in parallel; the members of
+sets are not, and are drawn one by one against cached remainders of their owners.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from matinee.data.ratings import Float32, Int32, Int64, Ratings
+from matinee.models.bayesian.features import Feature
 from matinee.models.kernels import aligned_zeros, gibbs, padded_rank
 from matinee.models.parallel import equal_blocks, run_blocks
 
@@ -74,17 +77,21 @@ class Rows:
 
 @dataclass(eq=False)
 class Sets:
-    """What each member adds to the prior means of the rows that hold it: raters to films, or films to raters."""
+    """What each member adds to the prior means of the rows that hold it: raters or genres to films, films to raters."""
 
     indptr: Int64  # by member
     owners: Int32
     weight: Float32  # (n_owners,): 1 / sqrt(members)
     rows: Rows
+    stage: int  # of the counter
     squared: Float32 = field(init=False)  # by member: sum of its owners' squared weights
+    share: Float32 = field(init=False)  # by member: mean of the weights that all owners give it
 
     def __post_init__(self) -> None:
         members = np.repeat(np.arange(len(self.indptr) - 1), np.diff(self.indptr))
-        self.squared = np.bincount(members, self.weight[self.owners] ** 2, len(self.indptr) - 1).astype(np.float32)
+        weights = self.weight[self.owners]
+        self.squared = np.bincount(members, weights**2, len(self.indptr) - 1).astype(np.float32)
+        self.share = (np.bincount(members, weights, len(self.indptr) - 1) / len(self.weight)).astype(np.float32)
 
 
 @dataclass(eq=False)
@@ -97,7 +104,8 @@ class Side:
     right: Int32  # -1 where there are no days
     targets: Float32
     order: Int64 | None  # of the entries among those by user; None for the users themselves
-    sets: Sets | None
+    sets: list[Sets] = field(default_factory=list)  # raters of films, films of raters: moves prior means
+    features: list[Sets] = field(default_factory=list)  # moves them too
     prior: Float32 = field(init=False)  # (n, width): prior means, sets included
     prior_bias: Float32 = field(init=False)
 
@@ -106,6 +114,17 @@ class Side:
         self.remainder = aligned_zeros(*self.rows.factors.shape)
         self.squares = np.zeros(len(self.prior_bias))  # of a row's errors, times their precision
         self.blocks = equal_blocks(np.diff(self.indptr) + self.rows.factors.shape[1] // 3 + 16)
+
+    def usual(self) -> tuple[Float32, float]:
+        """Return the prior mean of a row of which only the usual properties are known: factors and bias.
+
+        Raters and rated films are not properties: somebody new has none.
+        """
+        factors, bias = self.rows.mean[:-1].copy(), float(self.rows.mean[-1])
+        for sets in self.features:
+            factors += sets.share @ sets.rows.factors
+            bias += float(sets.share @ sets.rows.biases)
+        return factors, bias
 
     def draw_prior(self, rng: np.random.Generator) -> None:
         """Draw the prior's mean and precision, and let the rows' own prior means follow."""
@@ -126,9 +145,21 @@ class Chain:
         As in `BayesianMF`.
     sets, time
         Whether these terms are there.
+    features
+        Of the items, at most two kinds.
     """
 
-    def __init__(self, ratings: Ratings, *, rank: int, seed: int, sets: bool, time: bool, threads: int | None) -> None:
+    def __init__(
+        self,
+        ratings: Ratings,
+        *,
+        rank: int,
+        seed: int,
+        sets: bool,
+        time: bool,
+        threads: int | None,
+        features: Sequence[Feature] = (),
+    ) -> None:
         self.rank, self.threads, self.sweep = rank, threads, 0
         self.seed = seed
         self.key = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] | np.uint64(1))
@@ -139,18 +170,20 @@ class Chain:
         day = np.full(len(users), -1, np.int32) if when is None else np.searchsorted(self.days, when).astype(np.int32)
         stars = ratings.stars - np.float32(ratings.mean)
         order = np.lexsort((users, items))
-        self.users = Side(self._first(len(ratings.users), 1), by_user.indptr, items, day, stars, None, None)
+        self.users = Side(self._first(len(ratings.users), 1), by_user.indptr, items, day, stars, None)
         self.items = Side(
-            self._first(len(ratings.items), 2), by_item.indptr, users[order], day[order], stars[order], order, None
+            self._first(len(ratings.items), 2), by_item.indptr, users[order], day[order], stars[order], order
         )
         if sets:
-            self.users.sets = self._sets(by_item.indptr, self.items.left, by_user.counts)
-            self.items.sets = self._sets(by_user.indptr, items, by_item.counts)
+            self.users.sets = [self._sets(by_item.indptr, self.items.left, by_user.counts, 4)]
+            self.items.sets = [self._sets(by_user.indptr, items, by_item.counts, 5)]
+        for stage, feature in enumerate(features, start=6):
+            self.items.features.append(self._feature_sets(feature, stage))
         by_day = np.argsort(day, kind="stable")
         counts = np.bincount(day, minlength=len(self.days)) if when is not None else np.empty(0, np.int64)
         self.day_side = Side(
             self._first(max(len(self.days), 1), 3), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            users[by_day], items[by_day], stars[by_day], by_day, None,
+            users[by_day], items[by_day], stars[by_day], by_day,
         )  # fmt: skip
         if when is None:
             self.day_side.rows.factors[:] = 0
@@ -164,9 +197,16 @@ class Chain:
         rows.factors[:, : self.rank] = FIRST_SPREAD * rng.standard_normal((n, self.rank), np.float32)
         return rows
 
-    def _sets(self, indptr: Int64, owners: Int32, counts: Int64) -> Sets:
+    def _sets(self, indptr: Int64, owners: Int32, counts: Int64, stage: int) -> Sets:
         weight = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
-        return Sets(indptr, owners, weight, Rows.zeros(len(indptr) - 1, self.rank))
+        return Sets(indptr, owners, weight, Rows.zeros(len(indptr) - 1, self.rank), stage)
+
+    def _feature_sets(self, feature: Feature, stage: int) -> Sets:
+        by_member = np.argsort(feature.members, kind="stable")
+        sizes = np.bincount(feature.members, minlength=feature.n_members)
+        counts = np.bincount(feature.owners, minlength=len(self.items.rows.biases))
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return self._sets(indptr, feature.owners[by_member], counts, stage)
 
     def step(self) -> float:
         """Sweep once over everything; return the training error."""
@@ -220,27 +260,27 @@ class Chain:
 
     def _draw_sets(self, rng: np.random.Generator) -> None:
         """Draw what members add to prior means: the two sides, and blocks of their columns, beside each other."""
-        tasks = []
-        for number, side in enumerate((self.users, self.items)):
-            if side.sets is None:
-                return
-            side.sets.rows.draw_hyper(rng)
+        tasks, sides = [], [side for side in (self.users, self.items) if side.sets or side.features]
+        for side in sides:
+            for sets in side.sets + side.features:
+                sets.rows.draw_hyper(rng)
             np.subtract(side.rows.factors, side.prior, out=side.remainder)
             side.prior_bias = side.rows.biases - side.prior_bias  # for now the remainders
-            columns = range(0, self.rank, SET_COLUMNS)
-            tasks += [(side, side.sets, self._counter(4 + number), column) for column in columns]
+            tasks += [(side, column) for column in range(0, self.rank, SET_COLUMNS)]
         run_blocks(lambda n, _: self._draw_columns(*tasks[n]), [(n, n + 1) for n in range(len(tasks))], self.threads)
-        for side in (self.users, self.items):
+        for side in sides:
             np.subtract(side.rows.factors, side.remainder, out=side.prior)
             side.prior_bias = side.rows.biases - side.prior_bias
 
-    def _draw_columns(self, side: Side, sets: Sets, counter: np.uint64, column: int) -> None:
+    def _draw_columns(self, side: Side, column: int) -> None:
         width = side.prior.shape[1]
-        gibbs.sample_sets(
-            column, min(SET_COLUMNS, width - column), sets.indptr, sets.owners, sets.weight, sets.squared,
-            side.remainder.reshape(-1), side.prior_bias, self.rank, width, side.rows.precision, sets.rows.precision,
-            sets.rows.mean, counter, self.key, sets.rows.factors.reshape(-1), sets.rows.biases,
-        )  # fmt: skip
+        for sets in side.sets + side.features:
+            gibbs.sample_sets(
+                column, min(SET_COLUMNS, width - column), sets.indptr, sets.owners, sets.weight, sets.squared,
+                side.remainder.reshape(-1), side.prior_bias, self.rank, width, side.rows.precision,
+                sets.rows.precision, sets.rows.mean, self._counter(sets.stage), self.key,
+                sets.rows.factors.reshape(-1), sets.rows.biases,
+            )  # fmt: skip
 
     def _draw_noise(self, rng: np.random.Generator) -> float:
         """Draw the noise's precisions; return the sum of squared errors, which the users' systems left behind."""
