@@ -21,6 +21,7 @@ def add_user() -> Response:
 @bp.post("/links")
 @bp.input(inputs.Code)
 @bp.output(outputs.NewUser, status_code=201)
+@bp.doc(responses={404: "The code was used, has expired or never was"})
 def follow_link(json_data: inputs.Code) -> Response:
     """Become the person who made a code; it works once. The answer holds a token of this browser's own."""
     return _entered(*services().people.follow_link(json_data.code))

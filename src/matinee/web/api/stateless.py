@@ -30,6 +30,7 @@ def recommend(json_data: inputs.Stateless) -> Any:
 @bp.post("/groups/recommendations")
 @bp.input(inputs.Group)
 @bp.output(outputs.GroupRecommendations)
+@bp.doc(responses={404: "A member is unknown"})
 def recommend_to_group(json_data: inputs.Group) -> Any:
     """Recommend films to several people together, each known here or described by ratings.
 
