@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from matinee.registry import Registry
 from matinee.settings import Settings
+from matinee.store.jobs import TrainingRuns
 from matinee.store.ratings import RatingStore
 from matinee.web.app import create_app
 from matinee.web.serving import Models, RegistrySource
@@ -81,3 +82,24 @@ def test_counts(client: FlaskClient, store: RatingStore, ids: list[str]) -> None
         "model_id": ids[1], "movies": 7, "rated_movies": 6, "data_set": {"users": 40, "ratings": 183},
         "kept": {"users": 1, "ratings": 2},
     }  # fmt: skip
+
+
+def test_a_training_is_asked_for_once_and_followed(client: FlaskClient, store: RatingStore) -> None:
+    asked = client.post("/api/v1/training-runs")
+    assert (asked.status_code, asked.json["state"], asked.json["reason"]) == (202, "waiting", "asked for over HTTP")
+    assert client.post("/api/v1/training-runs").json["run_id"] == asked.json["run_id"]  # it waits still
+    assert client.get(asked.headers["Location"]).json == asked.json
+    runs = TrainingRuns(store.database)
+    runs.start(asked.json["run_id"])
+    runs.finish(asked.json["run_id"], "refused", {"checks": []})
+    second = client.post("/api/v1/training-runs").json["run_id"]
+    listed = client.get("/api/v1/training-runs").json["training_runs"]
+    assert [(run["run_id"], run["state"]) for run in listed] == [(second, "waiting"), (second - 1, "refused")]
+    assert listed[1]["report"] == {"checks": []}
+    assert client.get(f"/api/v1/training-runs?before={second}&limit=1").json["training_runs"] == listed[1:]
+
+
+@pytest.mark.parametrize("number", ["999", "0", "-1", "x", "9" * 18, "9" * 40])
+def test_a_training_that_never_was(client: FlaskClient, number: str) -> None:
+    refused = client.get(f"/api/v1/training-runs/{number}")
+    assert (refused.status_code, refused.content_type) == (404, "application/problem+json")

@@ -15,13 +15,26 @@ from matinee import __version__
 from matinee.registry import Registry
 from matinee.settings import Settings
 from matinee.store.imports import ImportStore
+from matinee.store.jobs import TrainingRuns
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.store.replays import ReplayStore
 from matinee.web import idempotency, logs, metrics, openapi, page, problems, validation
 from matinee.web.access import Access
-from matinee.web.api import health, imports, joining, marks, movies, operations, ratings, stateless, tutorial, users
+from matinee.web.api import (
+    health,
+    imports,
+    joining,
+    marks,
+    movies,
+    operations,
+    ratings,
+    stateless,
+    trainings,
+    tutorial,
+    users,
+)
 from matinee.web.services import Services, install
 from matinee.web.serving import Models
 
@@ -43,7 +56,7 @@ _HEADERS: Mapping[str, str] = {
 
 _BLUEPRINTS = (
     health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, imports.bp, operations.bp,
-    tutorial.bp, page.bp,
+    trainings.bp, tutorial.bp, page.bp,
 )  # fmt: skip
 
 
@@ -106,8 +119,8 @@ def create_app(
     validation.register(app, {"imports.add_import": settings.max_import_bytes})
     idempotency.register(app, ReplayStore(store.database))
     app.spec_processor(openapi.completed)
-    marks, registry = MarkStore(store.database), Registry(settings.models_dir)
-    install(app, Services(store, models, people, marks, ImportStore(store), registry, access))
+    marks, runs, registry = MarkStore(store.database), TrainingRuns(store.database), Registry(settings.models_dir)
+    install(app, Services(store, models, people, marks, ImportStore(store), runs, registry, access))
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
 

@@ -21,7 +21,6 @@ from prometheus_client.registry import Collector
 
 from matinee.errors import MatineeError
 from matinee.models.folder import MANIFEST
-from matinee.store.jobs import TrainingRuns
 from matinee.web.services import services
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -119,11 +118,11 @@ class State(Collector):
 
     @staticmethod
     def _of_database() -> list[Metric]:
-        store = services().store
+        ratings = GaugeMetricFamily("matinee_ratings_stored", "Current ratings of people.", services().store.count())
         runs = GaugeMetricFamily("matinee_training_runs", "Trainings by what came of them.", labels=["state"])
-        for state, count in TrainingRuns(store.database).counts().items():
+        for state, count in services().runs.counts().items():
             runs.add_metric([state], count)
-        return [GaugeMetricFamily("matinee_ratings_stored", "Current ratings of people.", store.count()), runs]
+        return [ratings, runs]
 
 
 def install(app: Flask, metrics: Metrics, models_dir: Path) -> None:

@@ -11,6 +11,7 @@ from matinee.models.factors import Id
 from matinee.recommend.people import ratings_of
 from matinee.registry import Registry
 from matinee.store.imports import ImportStore
+from matinee.store.jobs import TrainingRuns
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
@@ -30,6 +31,7 @@ class Services:
     people: PeopleStore
     marks: MarkStore
     imports: ImportStore
+    runs: TrainingRuns
     registry: Registry
     access: Access
 

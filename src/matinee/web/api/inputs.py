@@ -250,6 +250,15 @@ class Choices(Input):
     choices: Annotated[list[Choice], Field(min_length=1, max_length=MAX_RATINGS)]
 
 
+class TrainingRunsQuery(Input):
+    """Which trainings."""
+
+    limit: Limit = 20
+    before: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = Field(
+        None, description="Only runs with smaller numbers: the last one's of the page before, for the next page."
+    )
+
+
 class ExportQuery(Input):
     """In which format."""
 

@@ -369,6 +369,28 @@ class Promoted(BaseModel):
     model_id: str = ModelId
 
 
+class TrainingRun(BaseModel):
+    """A training, asked for or done."""
+
+    run_id: int
+    state: Literal["waiting", "running", "promoted", "refused", "failed", "abandoned"] = Field(
+        description="Refused: the new model was worse than the one in use. Abandoned: the worker died."
+    )
+    reason: str = Field(examples=["1000 new ratings"])
+    requested_at: str
+    started_at: str | None
+    finished_at: str | None
+    history_id: int | None = Field(description="The last entry of the history of ratings that it knew of.")
+    model_id: str | None = Field(description="The model that came of it.")
+    report: dict[str, Any] = Field(description="What the gate measured, or why the training failed.")
+
+
+class TrainingRuns(BaseModel):
+    """Trainings, the newest first."""
+
+    training_runs: list[TrainingRun]
+
+
 class Counts(BaseModel):
     """People and ratings."""
 
