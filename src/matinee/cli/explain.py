@@ -39,14 +39,14 @@ def explain(
     home: Path,
     **options: Any,
 ) -> None:
-    r"""Say why a film is on a list, or why not.
+    """Say why a film is on a list, or why not.
 
     MOVIE is an id or a title; the filters are those of `matinee recommend`.
 
     \b
     matinee explain "Quiz Show (1994)" --user 42
     matinee explain --user 42 --movie 300 --genre-none Drama
-    """
+    """  # noqa: D301, click reads the character
     named = [name for name in (movie, movie_flag) if name is not None]
     if len(named) != 1:
         raise click.UsageError("name one film: matinee explain MOVIE, or --movie MOVIE")

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 
 FILTERS = (
-    click.option("-n", "--limit", default=10, show_default=True, help="How many films at most."),
-    click.option("--offset", type=int, help="How many of the best to pass over."),
+    click.option(
+        "-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="How many films at most."
+    ),
+    click.option("--offset", type=click.IntRange(0), help="How many of the best to pass over."),
     click.option("--genre-any", multiple=True, help="Only films with at least one of these genres; repeat."),
     click.option("--genre-all", multiple=True, help="Only films with all of these genres; repeat."),
     click.option("--genre-none", multiple=True, help="Only films with none of these genres; repeat."),

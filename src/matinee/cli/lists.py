@@ -118,7 +118,7 @@ def for_a_group(
     document = {"mode": mode, "members": names, **asdict(answered)}
     answer(document, lambda: agreed(answered, names), as_json)
     if not as_json and not answered.recommendations:
-        say(nothing_left(answered.removed, answered.relax))
+        say(nothing_left(answered.total, answered.removed, answered.relax))
 
 
 def agreed(answered: GroupRecommendations, names: list[str]) -> str:
@@ -177,7 +177,9 @@ def shown(movies: list[Movie], first: int = 1) -> str:
     return columns(rows, ("", "film", "mean stars", "ratings"))
 
 
-def nothing_left(removed: Mapping[str, int], relax: str | None) -> str:
+def nothing_left(total: int, removed: Mapping[str, int], relax: str | None) -> str:
     """Say why a list is empty and what would help."""
+    if total:
+        return f"the list ends after {total} films: choose a smaller --offset"
     account = ", ".join(f"{name} removed {count}" for name, count in removed.items())
     return f"no film is left ({account})" + (f": relax {relax}" if relax else "")

@@ -14,7 +14,7 @@ from matinee.cli.person import Somebody, gather, model_option, open_recommender,
 @click.command()
 @person_options
 @click.option("--not-seen", multiple=True, metavar="MOVIE", help="A film that the person does not know; repeat.")
-@click.option("-n", "--limit", default=10, show_default=True, help="How many films at most.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="How many films at most.")
 @model_option
 @json_option
 @home_option

@@ -88,9 +88,7 @@ def gather(
         If nobody is described, or a rating is malformed.
     """
     if user is None and not rate and ratings_file is None:
-        raise ParameterError(
-            'say who the list is for: --user ID, --rate "Toy Story (1995)=4" (repeat), or --ratings FILE'
-        )
+        raise ParameterError('say who this is for: --user ID, --rate "Toy Story (1995)=4" (repeat), or --ratings FILE')
     ratings: dict[Id, float] = {}
     times: dict[Id, float] = {}
     if user is not None:

@@ -44,7 +44,7 @@ def recommend(
     home: Path,
     **options: Any,
 ) -> None:
-    r"""Print a list of films for a user or for ratings you give.
+    """Print a list of films for a user or for ratings you give.
 
     \b
     matinee recommend --user 42
@@ -53,7 +53,7 @@ def recommend(
     matinee recommend --with anna.csv --with ben.csv --group least_misery
     matinee recommend --all -n 10 --out recs.parquet
     matinee recommend --top --per decade -n 3
-    """
+    """  # noqa: D301, click reads the character
     described = user is not None or bool(rate) or ratings_file is not None
     lists.check(
         described, everybody=everybody, out=out, members=members, mode=mode, veto=veto, general=general, per=per
@@ -72,7 +72,7 @@ def recommend(
         answered = recommender.recommend(person.ratings, **person.taste(resolved(recommender, options)))
         answer(asdict(answered), lambda: listed(answered), as_json)
         if not as_json and not answered.recommendations:
-            say(lists.nothing_left(answered.removed, answered.relax))
+            say(lists.nothing_left(answered.total, answered.removed, answered.relax))
 
 
 def listed(answered: Recommendations) -> str:
@@ -134,7 +134,7 @@ def predicted(prediction: Prediction) -> str:
 
 @click.command()
 @click.argument("movie", metavar="MOVIE")
-@click.option("--limit", type=click.IntRange(0), default=10, show_default=True, help="How many films at most.")
+@click.option("-n", "--limit", type=click.IntRange(1), default=10, show_default=True, help="How many films at most.")
 @model_option
 @json_option
 @home_option

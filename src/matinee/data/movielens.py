@@ -11,7 +11,7 @@ from matinee.data import movies as tables
 from matinee.data.columns import MOVIELENS, ColumnNames
 from matinee.data.dataset import Dataset
 from matinee.data.parquet import read_parquet
-from matinee.data.ratings import STAR_SCALE, Ratings
+from matinee.data.ratings import STAR_SCALE, Ratings, check_scale
 from matinee.data.releases import RELEASES, Release, claimed
 from matinee.data.rows import Layout
 from matinee.data.sources import Folder, Source, Zip
@@ -73,6 +73,7 @@ def load(
     DataError
         If there is no such source, or it is damaged, empty, or lacks a file or a column.
     """
+    check_scale(scale)
     names = ColumnNames(user=user_column, item=item_column, rating=rating_column, time=time_column)
     how = _How(names=names, scale=scale, skip_bad_rows=skip_bad_rows, string_ids=string_ids)
     if str(source) == "sample":

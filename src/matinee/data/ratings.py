@@ -359,6 +359,12 @@ class Ratings:
         )
 
 
+def check_scale(scale: tuple[float, float]) -> None:
+    """Refuse a scale whose lowest rating is not below its highest."""
+    if not scale[0] < scale[1]:
+        raise ParameterError(f"the scale is {scale[0]:g} to {scale[1]:g}: give the lowest rating, then the highest")
+
+
 def check_stars(stars: Float32, scale: tuple[float, float]) -> None:
     """Refuse ratings that are not finite or lie outside the scale.
 
@@ -367,9 +373,8 @@ def check_stars(stars: Float32, scale: tuple[float, float]) -> None:
     DataError
         Naming the first bad value and its position.
     """
+    check_scale(scale)
     low, high = scale
-    if not low < high:
-        raise ParameterError(f"the scale {scale} is empty: give (lowest, highest)")
     good = (stars >= low) & (stars <= high)
     if not good.all():
         first = int(np.argmin(good))

@@ -136,6 +136,8 @@ def sniff(header: bytes, rows: Sequence[bytes], names: ColumnNames, *, label: st
     if not header.strip():
         raise DataError(f"{label} is empty: a header and rows of ratings are needed")
     title = header.decode("utf-8-sig", "replace").rstrip("\r\n")
+    if "\r" in title:
+        raise DataError(f"{label} ends its lines with a bare carriage return: \\n or \\r\\n is needed")
     separator = max(",\t;|", key=title.count)
     found = places(next(csv.reader([title], delimiter=separator)), names, label)
     texts = [row.decode("utf-8", "replace").strip("\r\n") for row in rows if row.strip()]
