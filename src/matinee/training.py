@@ -15,19 +15,23 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from matinee.data.dataset import Dataset
-from matinee.data.ratings import Ratings
+from matinee.data.ratings import Bools, Ratings
 from matinee.data.splits import random_split
 from matinee.errors import DataError, ParameterError
+from matinee.evaluation.calibration import IntervalModel, interval_metrics
 from matinee.evaluation.metrics import LIKED, cold_counts, star_metrics
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.als import ALS, ALSModel
 from matinee.models.bayesian.params import BayesianMF, InformedBayesianMF
 from matinee.models.bias import damped_bias
+from matinee.models.factors import RatingModel
 from matinee.models.implicit_als import ImplicitALS
 from matinee.registry import Registry
 
 RANKED_USERS = 10_000
 """Lists are measured for at most so many people, drawn by the split's seed: more changes nothing but the waiting."""
+INTERVAL_PAIRS = 100_000
+"""Intervals are measured on at most so many held-out ratings, drawn likewise."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,28 @@ class Trained:
     model_id: str
     metrics: dict[str, Any]
     seconds: float
+
+
+class History:
+    """What a fit said of itself, iteration by iteration: kept in the manifest, for the curve of a training.
+
+    Attributes
+    ----------
+    values
+        After each iteration, the training error in stars of a rating model, the loss of a ranking model.
+    """
+
+    def __init__(self, then: Callable[[Any], None] | None = None) -> None:
+        self._then = then
+        self.values: list[float] = []
+
+    def __call__(self, done: Any) -> None:
+        """Take an iteration down and pass it on."""
+        value = getattr(done, "loss", getattr(done, "rmse", np.nan))
+        if not np.isnan(value):
+            self.values.append(round(float(value), 6))
+        if self._then:
+            self._then(done)
 
 
 Report = Callable[[Step], None]
@@ -130,14 +156,16 @@ def train(
     with threadpool_limits(1, user_api="blas"):  # we run threads of our own: BLAS's would spin and wait beside them
         metrics = measure(dataset.ratings, informed, picks, test=test, seed=seed, report=report) if test else {}
         metrics |= {"choice": why} if why else {}
-        rating_model = informed.fit(dataset.ratings, progress=_stage("stars, on everything", report))
-        error = metrics["stars"]["rmse"] if test else 0.0
-        if error and isinstance(rating_model, ALSModel) and rating_model.params.biases:
-            rating_model = rating_model.calibrated(error)
-        ranking_model = picks.fit(dataset.ratings, progress=_stage("picks, on everything", report)) if picks else None
+        errors, losses = (History(_stage(f"{part}, on everything", report)) for part in ("stars", "picks"))
+        rating_model = with_intervals(
+            informed.fit(dataset.ratings, progress=errors), metrics["stars"]["rmse"] if test else 0.0
+        )
+        ranking_model = picks.fit(dataset.ratings, progress=losses) if picks else None
+    history = {"stars": errors.values, **({"picks": losses.values} if picks else {})}
     model_id = registry.publish(
-        rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings, metrics=metrics, data=dataset.label
-    )
+        rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings,
+        metrics=metrics | {"history": history}, data=dataset.label,
+    )  # fmt: skip
     return Trained(model_id, metrics, time.perf_counter() - start)
 
 
@@ -163,6 +191,7 @@ def measure(
         "stars": star_metrics(rating_model, held_out),
         "baselines": {"damped bias": star_metrics(damped_bias().fit(train_part), held_out)},
     }
+    measured |= measure_intervals(rating_model, held_out, measured["stars"]["rmse"], seed)
     if picks and bool((held_out.stars >= LIKED).any()):
         ranking_model = picks.fit(train_part, progress=_stage("picks, measuring", report))
         some = sample_users(held_out, RANKED_USERS, seed)
@@ -171,6 +200,23 @@ def measure(
         if len(lists.user_ids):  # else nobody liked anything that was held out
             measured["picks"] = lists.means
     return measured
+
+
+def with_intervals(model: RatingModel, rmse: float) -> RatingModel:
+    """Let an ALS model know its intervals, scaled to an error on held-out ratings; 0 for unknown leaves it."""
+    if rmse and isinstance(model, ALSModel) and model.params.biases:
+        return model.calibrated(rmse)
+    return model
+
+
+def measure_intervals(model: RatingModel, held_out: Ratings, rmse: float, seed: int) -> dict[str, Any]:
+    """Measure a model's intervals where it has some, as ``intervals``; those of ALS are scaled to `rmse` before."""
+    known = with_intervals(model, rmse)
+    if not isinstance(known, IntervalModel) or not getattr(known, "knows_intervals", True):
+        return {}
+    many = len(held_out) > INTERVAL_PAIRS
+    some = held_out.select(_draw(len(held_out), INTERVAL_PAIRS, seed)) if many else held_out
+    return {"intervals": interval_metrics(known, some)}
 
 
 def check_split(ratings: Ratings, test: float) -> None:
@@ -188,11 +234,13 @@ def check_split(ratings: Ratings, test: float) -> None:
 def sample_users(ratings: Ratings, most: int, seed: int) -> Ratings:
     """Return the ratings of at most so many users, drawn by the seed."""
     users = len(ratings.users)
-    if users <= most:
-        return ratings
-    chosen = np.zeros(users, np.bool_)
-    chosen[np.random.default_rng(seed).choice(users, most, replace=False)] = True
-    return ratings.select(chosen[ratings.user_rows])
+    return ratings if users <= most else ratings.select(_draw(users, most, seed)[ratings.user_rows])
+
+
+def _draw(n: int, most: int, seed: int) -> Bools:
+    chosen = np.zeros(n, np.bool_)
+    chosen[np.random.default_rng(seed).choice(n, most, replace=False)] = True
+    return chosen
 
 
 def _stage(stage: str, report: Report | None) -> Callable[[Any], None] | None:

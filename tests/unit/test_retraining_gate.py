@@ -62,6 +62,7 @@ def test_the_same_data_again_passes_with_the_same_numbers() -> None:
     again = judge(united(), dict(first.reference))
     assert again.numbers == first.numbers
     assert again.reference == first.reference
+    assert 0.8 < first.intervals["intervals"]["coverage"]["0.9"] <= 1
 
 
 def test_the_fixed_hold_out_is_of_the_data_set_alone_and_stays() -> None:

@@ -13,7 +13,7 @@ rest of their ratings.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from matinee.evaluation.metrics import LIKED, star_metrics
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.factors import FactorModel, RatingModel
 from matinee.retraining.union import Union
-from matinee.training import RANKED_USERS, sample_users
+from matinee.training import RANKED_USERS, measure_intervals, sample_users
 
 HOLD_OUT, HOLD_OUT_SEED = 0.1, 11
 RECENT, RECENT_SEED = 0.2, 12
@@ -63,11 +63,14 @@ class Verdict:
         What the candidate reached on the fixed hold-out: ``rmse`` in stars and, with a ranking model, ``ndcg@10``.
     reference
         The best numbers on the fixed hold-out so far, with a fingerprint of it: kept in the manifest for the next gate.
+    intervals
+        How good the candidate's intervals are there; see `matinee.training.measure_intervals`.
     """
 
     checks: tuple[Check, ...]
     numbers: Mapping[str, float]
     reference: Mapping[str, Any]
+    intervals: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -122,7 +125,9 @@ class Gate:
         checks = list(_against(best, numbers, self.margin))
         if current is not None and int(recent.sum()) >= FEWEST_RECENT:
             checks.append(self._on_recent(candidate, current, union.ratings, ~held & ~recent, recent))
-        return Verdict(tuple(checks), numbers, best | {name: _better(name, best, numbers) for name in numbers})
+        better = best | {name: _better(name, best, numbers) for name in numbers}
+        intervals = measure_intervals(candidate, union.ratings.select(held), numbers["rmse"], HOLD_OUT_SEED)
+        return Verdict(tuple(checks), numbers, better, intervals)
 
     def _of_base_alone(self, union: Union, held: Bools) -> dict[str, float]:
         """Measure the recipe on the data set's ratings, without those that people took back or changed."""

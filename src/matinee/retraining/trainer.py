@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from matinee.data.ratings import Ratings
 from matinee.errors import ArtifactError, MatineeError, UnknownIdError
-from matinee.models.als import ALS, ALSModel
+from matinee.models.als import ALS
 from matinee.models.artifact import Artifact
 from matinee.models.implicit_als import ImplicitALS
 from matinee.registry import Registry
@@ -25,6 +25,7 @@ from matinee.retraining.gate import HOLD_OUT, Gate, Verdict, fixed_hold_out
 from matinee.retraining.union import Union, base_of, unite
 from matinee.store.database import Database
 from matinee.store.snapshot import live_ratings
+from matinee.training import History, with_intervals
 
 if TYPE_CHECKING:
     import polars as pl
@@ -153,14 +154,15 @@ def _judge(plan: Plan, registry: Registry, ground: _Ground, union: Union) -> Ver
 
 
 def _publish(plan: Plan, registry: Registry, ground: _Ground, union: Union, verdict: Verdict) -> str:
-    stars = ground.stars.fit(union.ratings)
-    if isinstance(stars, ALSModel) and stars.params.biases and verdict.numbers["rmse"]:
-        stars = stars.calibrated(verdict.numbers["rmse"])
-    picks = ground.picks.fit(union.ratings) if ground.picks else None
+    errors, losses = History(), History()
+    stars = with_intervals(ground.stars.fit(union.ratings, progress=errors), verdict.numbers["rmse"])
+    picks = ground.picks.fit(union.ratings, progress=losses) if ground.picks else None
     metrics = {
         "protocol": {"split": "fixed hold-out", "test": HOLD_OUT, "held_out": int(fixed_hold_out(union).sum())},
         "stars": {"rmse": verdict.numbers["rmse"]},
         "picks": {name: number for name, number in verdict.numbers.items() if name != "rmse"},
+        **verdict.intervals,
+        "history": {"stars": errors.values, **({"picks": losses.values} if picks else {})},
         "gate": dict(verdict.reference),
         "training_run": plan.run_id,
     }
