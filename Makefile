@@ -7,13 +7,14 @@ INSTALLED := $(VENV)/.installed
 TESTING := $(VENV)/.installed-test
 BENCHING := $(VENV)/.installed-bench
 
-.PHONY: help demo test check docs bench soak
+.PHONY: help demo test check docs bench bench-service soak
 help:
 	@echo "make demo    virtual environment, install, then a trained model, a list and a running service"
 	@echo "make test    virtual environment with the test extras, then the whole suite"
 	@echo "make check   ruff, mypy strict, import-linter, generated documentation"
 	@echo "make docs    write the generated pages docs/cli.md and docs/settings.md again"
 	@echo "make bench   matinee beside its peers (QUICK=1: five minutes)"
+	@echo "make bench-service  only the service under load (four minutes)"
 	@echo "make soak    the tests that take long"
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer), VENV=dir the environment"
 
@@ -35,6 +36,10 @@ docs: $(TESTING)
 
 bench: $(BENCHING)
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
+	$(BIN)/python -m bench.page
+
+bench-service: $(TESTING)
+	$(BIN)/python -m bench $(if $(QUICK),--quick) service
 	$(BIN)/python -m bench.page
 
 soak: $(TESTING)

@@ -19,6 +19,7 @@ NAMES = (
     "speed_ranking",
     "reading",
     "quality_stars",
+    "service",
 )
 
 
