@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matinee.client import Client
     from matinee.data.dataset import Dataset
     from matinee.data.movielens import load
     from matinee.data.ratings import Ratings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALS",
     "BayesianMF",
+    "Client",
     "Dataset",
     "ImplicitALS",
     "MatineeError",
@@ -41,6 +43,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ALS": "matinee.models.als",
     "BayesianMF": "matinee.models.bayesian.params",
+    "Client": "matinee.client",
     "Dataset": "matinee.data.dataset",
     "ImplicitALS": "matinee.models.implicit_als",
     "MatineeError": "matinee.errors",

@@ -10,6 +10,7 @@
     ├── DownloadError                    a release that could not be fetched
     ├── ArtifactError                    a model folder that is damaged, incomplete or too new
     ├── StoreError                       the database of ratings
+    ├── ServiceError                     a service that `matinee.Client` asked refused, or did not answer
     ├── EngineError                      Spark does not start, or gave up
     └── MissingExtraError (ImportError)  a feature whose optional packages are not installed
 
@@ -18,6 +19,8 @@ the service turns it into a problem document.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class MatineeError(Exception):
@@ -74,6 +77,23 @@ class ArtifactError(MatineeError):
 
 class StoreError(MatineeError):
     """The database of users and ratings refused."""
+
+
+class ServiceError(MatineeError):
+    """A service that was asked over HTTP refused, or gave no answer.
+
+    Attributes
+    ----------
+    status
+        The HTTP status; None where there was no answer.
+    errors
+        What was wrong, part by part, where the service says so.
+    """
+
+    def __init__(self, message: str, status: int | None = None, errors: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.errors = tuple(errors)
 
 
 class EngineError(MatineeError):

@@ -62,7 +62,8 @@ class Page:
 
     def python(self, body: str, line: int) -> str:
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            exec(compile("\n" * (line - 1) + body, str(self.path), "exec"), self.names)
+            code = "\n" * (line - 1) + PORT.sub(self.port, body)
+            exec(compile(code, str(self.path), "exec"), self.names)
         return out.getvalue()
 
     def console(self, body: str, line: int) -> None:

@@ -13,7 +13,7 @@ from docs_runner import Page, agree, environment
 from matinee.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ["README.md", "docs/tutorial.md"]
+RUN = ["README.md", "docs/tutorial.md", "docs/service.md"]
 
 
 @pytest.mark.timeout(240)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 ModelId = Field(description="The model that answered.", examples=["20261124T040512-271828-3f9a"])
 Total = Field(description="How many there are on all pages.")
@@ -227,7 +227,7 @@ class RatedMovie(Film):
     """A film that the person rated."""
 
     stars: float
-    rated_at: str | None = Field(description="ISO 8601, UTC; null for ratings that came with the data set.")
+    rated_at: AwareDatetime | None = Field(description="Null for ratings that came with the data set.")
     seed: bool = Field(description="False: counts as seen, but does not shape lists.")
 
 
@@ -243,7 +243,7 @@ class Ratings(BaseModel):
 class MarkedMovie(Movie):
     """A film with a mark."""
 
-    marked_at: str
+    marked_at: AwareDatetime
 
 
 class Marked(BaseModel):
@@ -285,7 +285,7 @@ class Link(BaseModel):
     """A way for another browser to become a person's."""
 
     code: str = Field(description="For the body of `POST /api/v1/links`.")
-    expires_at: str
+    expires_at: AwareDatetime
 
 
 class Readiness(BaseModel):
@@ -377,12 +377,12 @@ class TrainingRun(BaseModel):
         description="Refused: the new model was worse than the one in use. Abandoned: the worker died."
     )
     reason: str = Field(examples=["1000 new ratings"])
-    requested_at: str
-    started_at: str | None
-    finished_at: str | None
+    requested_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
     history_id: int | None = Field(description="The last entry of the history of ratings that it knew of.")
     model_id: str | None = Field(description="The model that came of it.")
-    report: dict[str, Any] = Field(description="What the gate measured, or why the training failed.")
+    report: dict[str, Any] = Field(description="What the gate measured, or why it failed; `progress` while it runs.")
 
 
 class TrainingRuns(BaseModel):
