@@ -156,7 +156,7 @@ def train(
     with threadpool_limits(1, user_api="blas"):  # we run threads of our own: BLAS's would spin and wait beside them
         metrics = measure(dataset.ratings, informed, picks, test=test, seed=seed, report=report) if test else {}
         metrics |= {"choice": why} if why else {}
-        errors, losses = (History(_stage(f"{part}, on everything", report)) for part in ("stars", "picks"))
+        errors, losses = (History(staged(f"{part}, on everything", report)) for part in ("stars", "picks"))
         rating_model = with_intervals(
             informed.fit(dataset.ratings, progress=errors), metrics["stars"]["rmse"] if test else 0.0
         )
@@ -184,7 +184,7 @@ def measure(
     """
     check_split(ratings, test)
     train_part, held_out = random_split(ratings, test=test, seed=seed)
-    rating_model = stars.fit(train_part, progress=_stage("stars, measuring", report))
+    rating_model = stars.fit(train_part, progress=staged("stars, measuring", report))
     measured: dict[str, Any] = {
         "protocol": {"split": "random", "test": test, "seed": seed, "held_out": len(held_out)},
         **cold_counts(train_part, held_out),
@@ -193,7 +193,7 @@ def measure(
     }
     measured |= measure_intervals(rating_model, held_out, measured["stars"]["rmse"], seed)
     if picks and bool((held_out.stars >= LIKED).any()):
-        ranking_model = picks.fit(train_part, progress=_stage("picks, measuring", report))
+        ranking_model = picks.fit(train_part, progress=staged("picks, measuring", report))
         some = sample_users(held_out, RANKED_USERS, seed)
         measured["protocol"]["ranked_users"] = len(some.users)
         lists = rank_everything(ranking_model, some, train_part)
@@ -243,5 +243,6 @@ def _draw(n: int, most: int, seed: int) -> Bools:
     return chosen
 
 
-def _stage(stage: str, report: Report | None) -> Callable[[Any], None] | None:
+def staged(stage: str, report: Report | None) -> Callable[[Any], None] | None:
+    """Return a `progress` for a model's `fit` that names the stage."""
     return None if report is None else lambda done: report(Step.of(stage, done))

@@ -128,7 +128,7 @@ def test_recent_means_since_the_model_that_serves() -> None:
 class Spoiled:
     """A recipe whose model likes what nobody likes."""
 
-    def fit(self, ratings: Ratings) -> Any:
+    def fit(self, ratings: Ratings, **_: Any) -> Any:
         model = STARS.fit(ratings)
         return small_world.replaced(model, item_biases=-3 * model.item_biases)
 

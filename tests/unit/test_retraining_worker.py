@@ -14,10 +14,11 @@ import small_world
 
 from matinee.errors import StoreError
 from matinee.registry import Registry
-from matinee.retraining.trainer import Outcome, Plan
+from matinee.retraining.trainer import Outcome, Plan, Teller
 from matinee.retraining.worker import Triggers, Worker
 from matinee.store.jobs import Lease, TrainingRuns
 from matinee.store.ratings import RatingStore
+from matinee.training import Step
 
 
 class FakeProcess:
@@ -38,6 +39,7 @@ class World:
         self.now, self.stop = 0.0, threading.Event()
         self.outcome: Callable[[Plan], Outcome | None] = lambda plan: Outcome(self.publish(plan.run_id), {"checks": []})
         self.meanwhile: Callable[[], Any] = lambda: None
+        self.steps: list[Step] = []
         self.plans: list[Plan] = []
         self.home = home
 
@@ -51,6 +53,8 @@ class World:
         self.plans.append(plan)
         ours, theirs = multiprocessing.Pipe(duplex=False)
         outcome = self.outcome(plan)
+        for step in self.steps:
+            theirs.send(step)
         self.meanwhile()
         if outcome is not None:
             theirs.send(outcome)
@@ -116,6 +120,47 @@ def test_a_model_that_is_damaged_before_it_is_used_is_refused(world: World) -> N
     run = world.worker().once()
     assert (run.state, world.registry.current()) == ("failed", world.first)
     assert "items.npy" in run.report["problem"]
+
+
+def test_people_see_how_far_a_training_is(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.steps = [Step("stars, measuring", 1, 15, "training RMSE 0.9"), Step("picks, measuring", 4, 10)]
+    seen: list[Any] = []
+    note = world.runs.note
+
+    def noted(run_id: int, report: dict[str, Any]) -> None:
+        note(run_id, report)
+        seen.append(world.runs.get(run_id).report["progress"])
+
+    monkeypatch.setattr(world.runs, "note", noted)
+    run = world.worker().once()
+    assert [(step["stage"], step["iteration"], step["iterations"]) for step in seen] == [
+        ("stars, measuring", 1, 15), ("picks, measuring", 4, 10),
+    ]  # fmt: skip
+    assert run.report == {"checks": []}
+
+
+def test_a_training_goes_on_when_nobody_can_be_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(run_id: int, report: dict[str, Any]) -> None:
+        raise StoreError("the database is locked")
+
+    world.steps = [Step("stars, measuring", 1, 15)]
+    monkeypatch.setattr(world.runs, "note", refuse)
+    assert world.worker().once().state == "promoted"
+
+
+def test_a_training_tells_of_every_stage_and_else_once_a_second() -> None:
+    ours, theirs = multiprocessing.Pipe(duplex=False)
+    now = [0.0]
+    teller = Teller(theirs, clock=lambda: now[0])
+    for moment, step in [(0, Step("a", 1, 3)), (0.5, Step("a", 2, 3)), (0.6, Step("b", 1, 3)), (1.6, Step("b", 2, 3))]:
+        now[0] = moment
+        teller(step)
+    theirs.close()
+    told = []
+    with suppress(EOFError):
+        while True:
+            told.append(ours.recv())
+    assert told == [Step("a", 1, 3), Step("b", 1, 3), Step("b", 2, 3)]
 
 
 def test_old_models_are_deleted(world: World) -> None:

@@ -25,7 +25,7 @@ from matinee.evaluation.metrics import LIKED, star_metrics
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.factors import FactorModel, RatingModel
 from matinee.retraining.union import Union
-from matinee.training import RANKED_USERS, measure_intervals, sample_users
+from matinee.training import RANKED_USERS, Report, measure_intervals, sample_users, staged
 
 HOLD_OUT, HOLD_OUT_SEED = 0.1, 11
 RECENT, RECENT_SEED = 0.2, 12
@@ -93,11 +93,14 @@ class Gate:
         The recipe: what has `fit`; `picks` may be None.
     margin
         How much worse, as a part, a number may be.
+    report
+        Called with a `matinee.training.Step` after every iteration.
     """
 
     stars: Any
     picks: Any
     margin: float
+    report: Report | None = None
 
     def judge(
         self, union: Union, current: RatingModel | None, recent_since: int, reference: Mapping[str, Any]
@@ -116,8 +119,8 @@ class Gate:
             `Verdict.reference` of the training before; empty if there was none.
         """
         held, recent = fixed_hold_out(union), recent_hold_out(union, recent_since)
-        candidate = self.stars.fit(union.ratings.select(~held & ~recent))
-        numbers = self._numbers(candidate, union.ratings, held, recent)
+        candidate = self._fit("stars, measuring", union.ratings.select(~held & ~recent))
+        numbers = self._numbers("picks, measuring", candidate, union.ratings, held, recent)
         stated = str(union.ratings.select(held).fingerprint)
         best = dict(reference)
         if best.get("hold_out") != stated:
@@ -131,14 +134,21 @@ class Gate:
 
     def _of_base_alone(self, union: Union, held: Bools) -> dict[str, float]:
         """Measure the recipe on the data set's ratings, without those that people took back or changed."""
-        train = ~held & ~union.live_pairs
-        return self._numbers(self.stars.fit(union.ratings.select(train)), union.ratings, held, union.live_pairs)
+        stars = self._fit("stars, the data set alone", union.ratings.select(~held & ~union.live_pairs))
+        return self._numbers("picks, the data set alone", stars, union.ratings, held, union.live_pairs)
 
-    def _numbers(self, stars: RatingModel, ratings: Ratings, held: Bools, left_out: Bools) -> dict[str, float]:
+    def _fit(self, stage: str, ratings: Ratings) -> RatingModel:
+        model: RatingModel = self.stars.fit(ratings, progress=staged(stage, self.report))
+        return model
+
+    def _numbers(
+        self, stage: str, stars: RatingModel, ratings: Ratings, held: Bools, left_out: Bools
+    ) -> dict[str, float]:
         test, train = ratings.select(held), ratings.select(~held & ~left_out)
         numbers = {"rmse": float(star_metrics(stars, test)["rmse"] or 0.0)}
         if self.picks is not None and bool((test.stars >= LIKED).any()):
-            lists = rank_everything(self.picks.fit(train), sample_users(test, RANKED_USERS, HOLD_OUT_SEED), train)
+            picks = self.picks.fit(train, progress=staged(stage, self.report))
+            lists = rank_everything(picks, sample_users(test, RANKED_USERS, HOLD_OUT_SEED), train)
             numbers |= {"ndcg@10": float(lists.means["ndcg@10"])} if len(lists.user_ids) else {}
         return numbers
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 import threading
+import time
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,13 +28,15 @@ from matinee.retraining.gate import HOLD_OUT, Gate, Verdict, fixed_hold_out
 from matinee.retraining.union import Union, base_of, unite
 from matinee.store.database import Database
 from matinee.store.snapshot import live_ratings
-from matinee.training import History, with_intervals
+from matinee.training import History, Report, Step, staged, with_intervals
 
 if TYPE_CHECKING:
     import polars as pl
 
 NICENESS = 10
 """Training gives way to processes that answer people."""
+TELL_S = 1.0
+"""How often a training says how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +98,8 @@ class _Ground:
     before: Artifact | None
 
 
-def retrain(plan: Plan) -> Outcome:
-    """Take a snapshot, measure, and publish a folder unless the gate refuses.
+def retrain(plan: Plan, report: Report | None = None) -> Outcome:
+    """Take a snapshot, measure, and publish a folder unless the gate refuses; `report` is called meanwhile.
 
     Raises
     ------
@@ -110,11 +115,11 @@ def retrain(plan: Plan) -> Outcome:
         with closing(Database(plan.database_url)) as database:
             live = live_ratings(database, most_per_user=plan.ratings_per_user, account_age_s=plan.account_age_s)
         union = unite(ground.base, ground.movies, live)
-        verdict = _judge(plan, registry, ground, union)
-        report = {"live_ratings": union.live, "ratings": len(union.ratings), **verdict.report}
+        verdict = _judge(plan, ground, union, report)
+        measured = {"live_ratings": union.live, "ratings": len(union.ratings), **verdict.report}
         if not verdict.passed:
-            return Outcome(None, report)
-        return Outcome(_publish(plan, registry, ground, union, verdict), report)
+            return Outcome(None, measured)
+        return Outcome(_publish(plan, ground, union, verdict, report), measured)
 
 
 def _ground(plan: Plan, registry: Registry) -> _Ground:
@@ -145,16 +150,16 @@ def _usable(registry: Registry) -> Artifact | None:
     return None
 
 
-def _judge(plan: Plan, registry: Registry, ground: _Ground, union: Union) -> Verdict:
-    gate, before = Gate(ground.stars, ground.picks, plan.margin), ground.before
+def _judge(plan: Plan, ground: _Ground, union: Union, report: Report | None) -> Verdict:
+    gate, before = Gate(ground.stars, ground.picks, plan.margin, report), ground.before
     if before is None:
         return gate.judge(union, None, 0, {})
     since = datetime.fromisoformat(before.manifest["created_at"]).timestamp()
     return gate.judge(union, before.stars, int(since), before.manifest["metrics"].get("gate", {}))
 
 
-def _publish(plan: Plan, registry: Registry, ground: _Ground, union: Union, verdict: Verdict) -> str:
-    errors, losses = History(), History()
+def _publish(plan: Plan, ground: _Ground, union: Union, verdict: Verdict, report: Report | None) -> str:
+    errors, losses = (History(staged(f"{part}, on everything", report)) for part in ("stars", "picks"))
     stars = with_intervals(ground.stars.fit(union.ratings, progress=errors), verdict.numbers["rmse"])
     picks = ground.picks.fit(union.ratings, progress=losses) if ground.picks else None
     metrics = {
@@ -166,7 +171,7 @@ def _publish(plan: Plan, registry: Registry, ground: _Ground, union: Union, verd
         "gate": dict(verdict.reference),
         "training_run": plan.run_id,
     }
-    return registry.publish(
+    return plan.registry.publish(
         union.without_people(stars), None if picks is None else union.without_people(picks),
         movies=union.movies(ground.movies), ratings=union.ratings, metrics=metrics, data=ground.name,
         seen_times=union.base.timestamps, promote=False,
@@ -174,7 +179,7 @@ def _publish(plan: Plan, registry: Registry, ground: _Ground, union: Union, verd
 
 
 def spawn(plan: Plan) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    """Start a training process; its `Outcome` comes through the connection, unless it dies."""
+    """Start a training process; some `Step` come through the connection, then, unless it dies, its `Outcome`."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_train, args=(plan, theirs), name="matinee-training")
@@ -188,13 +193,28 @@ def _train(plan: Plan, connection: Connection) -> None:
     threading.Thread(target=_end_with_parent, name="matinee-parent", daemon=True).start()
     os.nice(NICENESS)
     try:
-        outcome = retrain(plan)
+        outcome = retrain(plan, Teller(connection))
     except (MatineeError, OSError) as error:
         outcome = Outcome(None, {}, str(error))
     except MemoryError:
         outcome = Outcome(None, {}, "there is not enough memory to train")
     connection.send(outcome)
     connection.close()
+
+
+class Teller:
+    """Sends what is reported through a connection: the beginning of every stage, and then at most one step a second."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connection, self._clock = connection, clock
+        self._stage, self._sent = "", -math.inf
+
+    def __call__(self, step: Step) -> None:
+        """Send a step, or leave it."""
+        now = self._clock()
+        if step.stage != self._stage or now - self._sent >= TELL_S:
+            self._stage, self._sent = step.stage, now
+            self._connection.send(step)
 
 
 def _end_with_parent() -> None:

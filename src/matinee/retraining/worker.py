@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -20,6 +20,7 @@ from matinee.retraining.trainer import Outcome, Plan, spawn
 from matinee.settings import Settings
 from matinee.store.database import Database
 from matinee.store.jobs import FAILED, PROMOTED, REFUSED, RUNNING, WAITING, Lease, TrainingRun, TrainingRuns
+from matinee.training import Step
 
 POLL_S = 2.0
 """How often the worker looks whether there is something to do, and says that it lives."""
@@ -203,22 +204,31 @@ class Worker:
         """Wait for a training, saying meanwhile that we live; None if it was ended: by `stop`, or a lost lease."""
         process, connection = self._start(plan)
         try:
-            while not connection.poll(self._poll_s):
+            while True:
+                if connection.poll(self._poll_s):
+                    sent: Step | Outcome = connection.recv()
+                    if isinstance(sent, Outcome):
+                        return sent
+                    self._note(plan.run_id, sent)
                 if self._stop.is_set():
                     self._runs.put_back(plan.run_id)
                     return None
                 if not self._still_ours():
                     return None
-            outcome: Outcome = connection.recv()
         except EOFError:
             process.join()
             return Outcome(None, {}, f"the training process ended with {process.exitcode}; out of memory, perhaps")
-        else:
-            return outcome
         finally:
             connection.close()
             process.terminate()
             process.join()
+
+    def _note(self, run_id: int, step: Step) -> None:
+        """Let people see how far a training is; it goes on without."""
+        try:
+            self._runs.note(run_id, {"progress": asdict(step)})
+        except StoreError as error:
+            _log.warning("%s", error)
 
     def _still_ours(self) -> bool:
         """Say that we live; a database that does not answer for a while does not end a training."""

@@ -34,8 +34,8 @@ _MICROSECOND = timedelta(microseconds=1)
 class TrainingRun(NamedTuple):
     """One training, asked for or done.
 
-    Times are UTC; `report` is what the gate measured, or why it failed; `history_id` the last entry of the history of
-    ratings that it knew of.
+    Times are UTC; `report` is what the gate measured, or why it failed, or while it runs how far it is (``progress``);
+    `history_id` the last entry of the history of ratings that it knew of.
     """
 
     run_id: int
@@ -82,14 +82,17 @@ class TrainingRuns:
         last = select(func.coalesce(func.max(history.c.id), 0)).scalar_subquery()
         self._set(run_id, state=RUNNING, started_at=_now(), history_id=last)
 
+    def note(self, run_id: int, report: dict[str, Any]) -> None:
+        """Say how far a run is; `finish` says it better."""
+        self._set(run_id, report=_json(report))
+
     def finish(self, run_id: int, state: str, report: dict[str, Any], model_id: str | None = None) -> None:
         """Note what came of a run."""
-        text = orjson.dumps(report, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-        self._set(run_id, state=state, finished_at=_now(), report=text, model_id=model_id)
+        self._set(run_id, state=state, finished_at=_now(), report=_json(report), model_id=model_id)
 
     def put_back(self, run_id: int) -> None:
         """Let a run that was begun wait again."""
-        self._set(run_id, state=WAITING, started_at=None, history_id=None)
+        self._set(run_id, state=WAITING, started_at=None, history_id=None, report=None)
 
     def abandon(self, run_in_use: int | None, model_id: str | None) -> list[TrainingRun]:
         """Sort out what a dead trainer left running, and return it; only for whoever holds the lease.
@@ -227,6 +230,10 @@ def _run(row: Row[Any]) -> TrainingRun:
         model_id=row.model_id,
         report={} if row.report is None else orjson.loads(row.report),
     )
+
+
+def _json(report: dict[str, Any]) -> str:
+    return orjson.dumps(report, option=orjson.OPT_SERIALIZE_NUMPY).decode()
 
 
 def _time(microseconds: int) -> datetime:
