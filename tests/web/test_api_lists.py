@@ -137,6 +137,10 @@ def test_taste(client: FlaskClient) -> None:
     assert taste["genres"][0]["liking"] == pytest.approx((1.5 + 5 * 0.25) / 6)
     assert {step["stars"]: step["count"] for step in taste["histogram"] if step["count"]} == {2.0: 1, 4.5: 1}
     assert [decade["name"] for decade in taste["decades"]] == ["1970", "1990"]
+    off = [abs(film["stars"] - film["expected"]) for film in taste["surprises"]]
+    assert off == sorted(off, reverse=True)
+    assert taste["error"] == pytest.approx(((off[0] ** 2 + off[1] ** 2) / 2) ** 0.5)
+    assert taste["error_of_average"] == pytest.approx(((1 + 1.5**2) / 2) ** 0.5)
 
 
 def test_onboarding_asks_for_popular_films_first(client: FlaskClient) -> None:

@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 
 from matinee.errors import ArtifactError, UnknownIdError
 from matinee.registry import ModelInfo
-from matinee.web.api import outputs
+from matinee.web.api import operator_outputs
 from matinee.web.problems import refuse
 from matinee.web.services import services
 
@@ -17,14 +17,14 @@ SHOWN = ("created_at", "models", "scale", "data", "metrics", "libraries")
 
 
 @bp.get("/models")
-@bp.output(outputs.Models)
+@bp.output(operator_outputs.Models)
 def list_models() -> Any:
     """List the models, newest first; damaged ones with their problem."""
     return {"models": [_described(info) for info in services().registry.list()]}
 
 
 @bp.get("/models/current")
-@bp.output(outputs.Model)
+@bp.output(operator_outputs.Model)
 def current_model() -> Any:
     """Show the model that answers: what it was trained on, how, and how good it is."""
     serving = services().serving()
@@ -35,7 +35,7 @@ def current_model() -> Any:
 
 
 @bp.post("/models/<model_id>/promote")
-@bp.output(outputs.Promoted)
+@bp.output(operator_outputs.Promoted)
 @bp.doc(responses={409: "The model is damaged"})
 def promote_model(model_id: str) -> Any:
     """Put a model to use, every byte of it checked first; it answers within about a second, in every process."""
@@ -47,7 +47,7 @@ def promote_model(model_id: str) -> Any:
 
 
 @bp.post("/models/rollback")
-@bp.output(outputs.Promoted)
+@bp.output(operator_outputs.Promoted)
 @bp.doc(responses={409: "There is no earlier model, or it is damaged"})
 def roll_back() -> Any:
     """Put the model to use again that was in use before."""
@@ -58,7 +58,7 @@ def roll_back() -> Any:
 
 
 @bp.get("/stats")
-@bp.output(outputs.Stats)
+@bp.output(operator_outputs.Stats)
 def get_stats() -> Any:
     """Count what is kept here, and what the data set brought."""
     serving = services().serving()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
@@ -209,6 +209,13 @@ class GenreTaste(BaseModel):
     liking: float = Field(description="How much more than everybody they give, damped: few ratings say little.")
 
 
+class Surprise(Film):
+    """A rating that the model would not have guessed from the others."""
+
+    stars: float
+    expected: float = Field(description="Stars predicted from all the person's other ratings.")
+
+
 class Taste(BaseModel):
     """A person's profile."""
 
@@ -221,6 +228,9 @@ class Taste(BaseModel):
     histogram: list[Step]
     genres: list[GenreTaste] = Field(description="The most liked first.")
     decades: list[GenreTaste]
+    error: float | None = Field(description="In stars, of predicting each of their ratings from all the others.")
+    error_of_average: float | None = Field(description="The same for the films' means, which know nothing of them.")
+    surprises: list[Surprise] = Field(description="The ratings furthest from what was predicted, those first.")
 
 
 class RatedMovie(Film):
@@ -346,63 +356,3 @@ class Undone(BaseModel):
 
     import_id: str
     restored: int = Field(description="How many films have the rating again that they had before.")
-
-
-class Model(BaseModel):
-    """A model of this installation."""
-
-    model_id: str = ModelId
-    current: bool
-    problem: str | None = Field(description="Why it cannot be used.")
-    facts: dict[str, Any] = Field(description="From its manifest: parameters, data, metrics with their protocol.")
-
-
-class Models(BaseModel):
-    """The models of this installation, newest first."""
-
-    models: list[Model]
-
-
-class Promoted(BaseModel):
-    """The model that is in use now."""
-
-    model_id: str = ModelId
-
-
-class TrainingRun(BaseModel):
-    """A training, asked for or done."""
-
-    run_id: int
-    state: Literal["waiting", "running", "promoted", "refused", "failed", "abandoned"] = Field(
-        description="Refused: the new model was worse than the one in use. Abandoned: the worker died."
-    )
-    reason: str = Field(examples=["1000 new ratings"])
-    requested_at: AwareDatetime
-    started_at: AwareDatetime | None
-    finished_at: AwareDatetime | None
-    history_id: int | None = Field(description="The last entry of the history of ratings that it knew of.")
-    model_id: str | None = Field(description="The model that came of it.")
-    report: dict[str, Any] = Field(description="What the gate measured, or why it failed; `progress` while it runs.")
-
-
-class TrainingRuns(BaseModel):
-    """Trainings, the newest first."""
-
-    training_runs: list[TrainingRun]
-
-
-class Counts(BaseModel):
-    """People and ratings."""
-
-    users: int
-    ratings: int
-
-
-class Stats(BaseModel):
-    """How much there is."""
-
-    model_id: str = ModelId
-    movies: int
-    rated_movies: int
-    data_set: Counts
-    kept: Counts = Field(description="What people did here.")

@@ -9,6 +9,7 @@ from flask import Response
 
 from matinee.recommend.onboarding import ask_next
 from matinee.recommend.profile import profile
+from matinee.recommend.surprises import acquaintance
 from matinee.web import asked
 from matinee.web.api import inputs, outputs
 from matinee.web.services import services
@@ -73,12 +74,15 @@ def get_explanation(user_id: str, movie_id: str, query_data: inputs.ListQuery) -
 @bp.get("/<user_id>/taste")
 @bp.output(outputs.Taste)
 def get_taste(user_id: str) -> Any:
-    """Describe a person: what they rate, how, and which genres and decades they like more than everybody does."""
+    """Describe a person: what they rate, how, and which genres and decades they like more than everybody does.
+
+    Says too how well the model knows them, and which of their ratings it would not have guessed.
+    """
     serving = services().serving()
     ratings = services().ratings_of(serving, user_id)
     found = profile(serving.catalogue, ratings, serving.recommender.stars.scale)
     answer = {**asked.with_model(found, serving.model_id, user_id=user_id)}
-    return answer | {"histogram": serving.steps(found.histogram)}
+    return answer | {"histogram": serving.steps(found.histogram), **vars(acquaintance(serving.recommender, ratings))}
 
 
 @bp.get("/<user_id>/onboarding")
