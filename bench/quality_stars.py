@@ -21,8 +21,8 @@ from bench.common import Check, alternating_medians, report
 from matinee import ALS, BayesianMF, Ratings, damped_bias, random_split
 from matinee.data.synthetic import synthetic
 from matinee.evaluation.calibration import IntervalModel, interval_metrics
-from matinee.models.bayesian.fit import LeftOut
-from matinee.models.bayesian.sampler import DAY_S, Chain
+from matinee.models.bayesian.fit import LEFT_OUT_EVERY, LeftOut
+from matinee.models.bayesian.sampler import DAY_S, DAYS_EVERY, Chain
 
 FLIPPED, PLAIN = "myFM timeSVD++ flipped", "myFM plain"
 MODELS = {
@@ -186,14 +186,15 @@ def cost(*, quick: bool) -> dict[str, Any]:
 
     def sweep(**terms: bool) -> float:
         chain = Chain(ratings, rank=32, seed=1, threads=None, **terms)
-        left_out = LeftOut(chain)
+        left_out, n = LeftOut(chain), 2 * DAYS_EVERY
         chain.step()
         left_out.add()
         start = time.process_time()
-        for _ in range(5):
+        for number in range(n):
             chain.step()
-            left_out.add()
-        return (time.process_time() - start) / 5
+            if number % LEFT_OUT_EVERY == 0:
+                left_out.add()
+        return (time.process_time() - start) / n
 
     works = {
         "ALS iteration": als,
