@@ -70,7 +70,7 @@ def test_stopped_lists_for_everybody_say_how_to_go_on(
     assert stopped.exit_code == 130
     assert "recs.parquet.parts: the same command goes on there" in stopped.stderr
     monkeypatch.undo()
-    monkeypatch.setattr(batch, "_lists", interrupt)  # what was made is not made again
+    monkeypatch.setattr(batch, "lists_table", interrupt)  # what was made is not made again
     assert asked(home, "recommend", "--all", "--out", str(tmp_path / "recs.parquet"))["users"] == 671
 
 

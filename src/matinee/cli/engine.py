@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from matinee.cli.common import loaded, say
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import polars as pl
 
     from matinee.engines.spark.frames import SparkRatings
@@ -36,8 +38,21 @@ def engine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def chosen_engine(engine: str, data: str, master: str | None, conf: tuple[str, ...]) -> str:
-    """Return "local" or "spark"; say why if that was left to us.
+class Cluster(NamedTuple):
+    """Where Spark is: what --master and --conf said."""
+
+    master: str | None
+    conf: tuple[str, ...]
+
+    def session(self) -> AbstractContextManager[Any]:
+        """Open a session."""
+        from matinee.engines.spark.session import parse_conf, spark_session
+
+        return spark_session(self.master, parse_conf(self.conf))
+
+
+def chosen_cluster(engine: str, data: str, master: str | None, conf: tuple[str, ...]) -> Cluster | None:
+    """Return where Spark is, or None for this process; say why if that was left to us.
 
     Raises
     ------
@@ -46,11 +61,10 @@ def chosen_engine(engine: str, data: str, master: str | None, conf: tuple[str, .
     """
     if engine == "local" and (master or conf):
         raise click.UsageError("--master and --conf are for --engine spark")
-    if engine != "auto":
-        return engine
-    chosen, why = by_memory(data, free_bytes())
-    say(f"engine {chosen}: {why}")
-    return chosen
+    if engine == "auto":
+        engine, why = by_memory(data, free_bytes())
+        say(f"engine {engine}: {why}")
+    return Cluster(master, conf) if engine == "spark" else None
 
 
 def by_memory(data: str, free: int) -> tuple[str, str]:
@@ -77,14 +91,12 @@ def free_bytes() -> int:
 
 @contextmanager
 def on_spark(
-    data: str, home: Path, reading: dict[str, Any], master: str | None, conf: tuple[str, ...]
+    data: str, home: Path, reading: dict[str, Any], cluster: Cluster
 ) -> Iterator[tuple[SparkRatings, pl.DataFrame | None, str]]:
     """Open a session and read DATA: ratings on the cluster, the catalogue if DATA has one, and DATA's name."""
     from matinee.data.columns import ColumnNames
-    from matinee.engines.spark.session import parse_conf, spark_session
 
-    settings = parse_conf(conf)
-    with spark_session(master, settings) as session:
+    with cluster.session() as session:
         from matinee.engines.spark.frames import from_ratings, is_table, read_ratings
 
         if not is_table(data):

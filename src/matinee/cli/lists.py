@@ -14,6 +14,7 @@ from matinee.cli.common import answer, columns, say, steps_shown
 from matinee.cli.person import Somebody, rating_lines
 
 if TYPE_CHECKING:
+    from matinee.cli.engine import Cluster
     from matinee.recommend.catalogue import Catalogue, Movie
     from matinee.recommend.groups import GroupRecommendations, Mode
     from matinee.recommend.nobody import Kind
@@ -23,7 +24,7 @@ MODES = ["mean", "least_misery", "most_pleasure", "fairness"]
 OPTIONS = (
     click.option("--all", "everybody", is_flag=True, help="Everybody of the data set, into the file of --out."),
     click.option(
-        "--out", type=click.Path(path_type=Path, dir_okay=False), help="Parquet file of the lists; goes on if stopped."
+        "--out", metavar="PATH", help="Parquet file of the lists; goes on if stopped. Spark: a folder, on any path."
     ),
     click.option(
         "--with",
@@ -58,7 +59,7 @@ def check(
     described: bool,
     *,
     everybody: bool,
-    out: Path | None,
+    out: str | None,
     members: tuple[Path, ...],
     mode: str | None,
     veto: float | None,
@@ -80,8 +81,10 @@ def check(
         raise click.UsageError("--per cuts a list for nobody: add --popular, --trending or --top")
 
 
-def for_everybody(recommender: Recommender, out: Path, options: Mapping[str, Any], as_json: bool) -> None:
-    """Write everybody's lists to a file."""
+def for_everybody(
+    recommender: Recommender, out: str, options: Mapping[str, Any], cluster: Cluster | None, as_json: bool
+) -> None:
+    """Write everybody's lists to a file, or on a cluster to a folder."""
     from matinee.recommend.batch import recommend_all
     from matinee.training import Step
 
@@ -89,13 +92,39 @@ def for_everybody(recommender: Recommender, out: Path, options: Mapping[str, Any
     try:
         with steps_shown() as show:
             report = None if show is None else lambda done, total: show(Step("lists", done, total))
-            users = recommend_all(recommender, out, progress=report, **options)
+            if cluster is None:
+                users = recommend_all(recommender, out, progress=report, **options)
+            else:
+                users = made_on_spark(recommender, out, options, cluster, report)
     except KeyboardInterrupt:
-        say(f"the lists made so far are kept in {out}.parts: the same command goes on there")
+        if cluster is None:
+            say(f"the lists made so far are kept in {out}.parts: the same command goes on there")
         raise
     seconds = time.perf_counter() - start
-    document = {"model_id": recommender.model_id, "users": users, "out": str(out), "seconds": seconds}
+    document = {"model_id": recommender.model_id, "users": users, "out": out, "seconds": seconds}
     answer(document, f"lists of {users} people are in {out} ({seconds:.1f} s)", as_json)
+
+
+def made_on_spark(
+    recommender: Recommender,
+    out: str,
+    options: Mapping[str, Any],
+    cluster: Cluster,
+    report: Callable[[int, int], None] | None,
+) -> int:
+    """Let a cluster make the lists that `recommend_all` makes here."""
+    from matinee.recommend.batch import Plan
+
+    filters = dict(options)
+    limit = filters.pop("limit", 10)
+    plan = Plan.of(recommender, limit, filters.pop("rank_by", "picks"), filters)
+    with cluster.session() as session:
+        from matinee.engines.spark.lists import write_lists
+
+        return write_lists(
+            session, out, plan.ranker, recommender.stars, limit=limit, allowed=plan.allowed,
+            include_seen=plan.filters.include_seen, progress=report,
+        )  # fmt: skip
 
 
 def for_a_group(

@@ -10,6 +10,7 @@ import click
 
 from matinee.cli import lists
 from matinee.cli.common import answer, columns, home_option, json_option, say
+from matinee.cli.engine import Cluster, engine_options
 from matinee.cli.filters import filter_options, resolved, taste_options
 from matinee.cli.person import gather, model_option, open_recommender, person_options
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 @taste_options
 @click.option("--explain", is_flag=True, help="Say which of the person's ratings put each film there.")
 @lists.list_options
+@engine_options
 @model_option
 @json_option
 @home_option
@@ -33,12 +35,15 @@ def recommend(
     rate: tuple[str, ...],
     ratings_file: Path | None,
     everybody: bool,
-    out: Path | None,
+    out: str | None,
     members: tuple[Path, ...],
     mode: Mode | None,
     veto: float | None,
     general: Kind | None,
     per: str | None,
+    engine: str,
+    master: str | None,
+    conf: tuple[str, ...],
     model_id: str | None,
     as_json: bool,
     home: Path,
@@ -52,17 +57,21 @@ def recommend(
     matinee recommend --ratings user_ratings.file
     matinee recommend --with anna.csv --with ben.csv --group least_misery
     matinee recommend --all -n 10 --out recs.parquet
+    matinee recommend --all --out recs --engine spark
     matinee recommend --top --per decade -n 3
     """  # noqa: D301, click reads the character
     described = user is not None or bool(rate) or ratings_file is not None
     lists.check(
         described, everybody=everybody, out=out, members=members, mode=mode, veto=veto, general=general, per=per
     )
+    cluster = Cluster(master, conf) if engine == "spark" else None  # auto: lists never take much memory
+    if not everybody and (cluster or master or conf):
+        raise click.UsageError("--engine spark is for the lists of --all")
     recommender = open_recommender(home, model_id)
     if general is not None:
         lists.for_nobody(recommender, general, per, resolved(recommender, options), as_json)
     elif everybody and out is not None:
-        lists.for_everybody(recommender, out, resolved(recommender, options), as_json)
+        lists.for_everybody(recommender, out, resolved(recommender, options), cluster, as_json)
     elif members:
         somebody = gather(recommender, home, user, rate, ratings_file) if described else None
         given = resolved(recommender, options)

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from matinee.cli.common import SEED, answer, data_argument, home_option, json_option, loaded, say, steps_shown
-from matinee.cli.engine import chosen_engine, engine_options, on_spark
+from matinee.cli.engine import Cluster, chosen_cluster, engine_options, on_spark
 from matinee.models.als import ALS
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.implicit_als import ImplicitALS
@@ -108,8 +108,7 @@ def train(
     from matinee import training
     from matinee.registry import Registry
 
-    if chosen_engine(engine, data, master, conf) == "spark":
-        cluster = {"master": master, "conf": conf}
+    if cluster := chosen_cluster(engine, data, master, conf):
         trained = trained_on_spark(data, reading, home, cluster, test, split_seed, quality, picks, seed)
         document = {"model_id": trained.model_id, "seconds": trained.seconds, **trained.metrics}
         answer(document, lambda: summary(trained), as_json)
@@ -132,7 +131,7 @@ def trained_on_spark(
     data: str,
     reading: dict[str, Any],
     home: Path,
-    cluster: dict[str, Any],
+    cluster: Cluster,
     test: float,
     split_seed: int,
     quality: str,
@@ -152,7 +151,7 @@ def trained_on_spark(
     stars = ALS(**star_params(context, quality, seed))
     chosen = {name: context.params[f"picks_{name}"] for name in ("rank", "regularization", "iterations", "alpha")}
     ranking = ImplicitALS(**chosen, objective="spark", seed=seed) if picks else None
-    with on_spark(data, home, reading, **cluster) as (ratings, movies, label), steps_shown() as report:
+    with on_spark(data, home, reading, cluster) as (ratings, movies, label), steps_shown() as report:
         size = training_spark.gathered_bytes(ratings, stars, ranking)
         say(f"{ratings.count:,} ratings on Spark; the driver will gather {size / 1e6:,.0f} MB of factors and ratings")
         return training_spark.train(

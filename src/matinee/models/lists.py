@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,12 @@ from threadpoolctl import threadpool_limits
 
 from matinee.data.ratings import Bools, Float32, Int32, Int64
 from matinee.errors import ParameterError
-from matinee.models.factors import FactorModel
+from matinee.models.factors import FactorModel, RatingModel
 from matinee.models.parallel import run_blocks
 from matinee.models.topk import Float64
+
+if TYPE_CHECKING:
+    import polars as pl
 
 PEOPLE = 256
 """People scored together: with fewer, copying the films' factors for the product costs more than it should."""
@@ -85,6 +88,40 @@ def top_lists(
         blocks = [(start, min(start + PEOPLE, len(user_rows))) for start in range(0, len(user_rows), PEOPLE)]
         run_blocks(work, blocks, threads)
     return lists
+
+
+def lists_table(
+    ranker: FactorModel,
+    stars: RatingModel,
+    user_rows: npt.NDArray[np.integer],
+    n: int = 10,
+    *,
+    allowed: Bools | None = None,
+    include_seen: bool = False,
+    threads: int | None = None,
+) -> pl.DataFrame:
+    """Lay the lists of `top_lists` out as a table, with the stars that another model of the same users predicts.
+
+    Returns
+    -------
+    DataFrame
+        ``user_id``, ``rank`` (from 1), ``movie_id``, ``score`` and ``stars``, by user and rank.
+    """
+    import polars as pl
+
+    lists = top_lists(ranker, user_rows, n, allowed=allowed, include_seen=include_seen, threads=threads)
+    there = lists.item_rows >= 0
+    people, items = np.broadcast_to(user_rows[:, None], there.shape)[there], lists.item_rows[there]
+    movie_ids = ranker.items.ids[items]
+    return pl.DataFrame(
+        {
+            "user_id": ranker.users.ids[people],
+            "rank": np.broadcast_to(np.arange(1, n + 1, dtype=np.int32), there.shape)[there],
+            "movie_id": movie_ids,
+            "score": lists.scores[there],
+            "stars": stars.predict_rows(people.astype(np.int32), stars.items.rows(movie_ids)),
+        }
+    )
 
 
 def _candidates(model: FactorModel, allowed: Bools | None) -> _Candidates:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matinee.data.ratings import Bools, Int64
+from matinee.data.ratings import Bools
 from matinee.errors import ArtifactError, ParameterError
-from matinee.models.lists import top_lists
+from matinee.models.factors import FactorModel
+from matinee.models.lists import lists_table
 from matinee.recommend.filters import Filters, left
 from matinee.recommend.recommender import Recommender
 from matinee.recommend.rerank import Dials, RankBy
@@ -23,6 +24,41 @@ if TYPE_CHECKING:
     import polars as pl
 
 PEOPLE_PER_PART = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What everybody's lists are chosen by.
+
+    Attributes
+    ----------
+    ranker
+        Orders them.
+    filters
+        What was asked for.
+    allowed
+        Shape ``(n_items,)``: the ranker's items that the filters leave.
+    """
+
+    ranker: FactorModel
+    filters: Filters
+    allowed: Bools
+
+    @classmethod
+    def of(cls, recommender: Recommender, limit: int, rank_by: RankBy, filters: Mapping[str, Any]) -> Plan:
+        """Check the options.
+
+        Raises
+        ------
+        ParameterError
+            If one is out of range or unknown, or `rank_by` needs more than a model's scores.
+        """
+        if Dials(rank_by=rank_by).rank_by == "stars_low":
+            raise ParameterError("rank_by='stars_low': lists for everybody are ranked by 'picks' or 'stars'")
+        if limit < 1:
+            raise ParameterError(f"limit={limit}: a list has at least one place")
+        chosen = Filters.of(filters)
+        return cls(recommender.scorer(rank_by).model, chosen, _allowed(recommender, rank_by, chosen))
 
 
 def recommend_all(
@@ -71,21 +107,19 @@ def recommend_all(
         If the file cannot be written.
     """
     target = Path(out)
-    if Dials(rank_by=rank_by).rank_by == "stars_low":
-        raise ParameterError("rank_by='stars_low': lists for everybody are ranked by 'picks' or 'stars'")
-    if limit < 1:
-        raise ParameterError(f"limit={limit}: a list has at least one place")
-    chosen = Filters.of(filters)
-    allowed = _allowed(recommender, rank_by, chosen)
+    plan = Plan.of(recommender, limit, rank_by, filters)
     users = len(recommender.stars.users)
     parts = target.with_name(f"{target.name}.parts")
     try:
-        _begin(parts, {"limit": limit, "rank_by": rank_by, "model": _identity(recommender), **asdict(chosen)})
+        _begin(parts, {"limit": limit, "rank_by": rank_by, "model": _identity(recommender), **asdict(plan.filters)})
         for start in range(0, users, PEOPLE_PER_PART):
             rows = np.arange(start, min(start + PEOPLE_PER_PART, users))
             part = parts / f"{start:012d}.parquet"
             if not part.exists():
-                table = _lists(recommender, rank_by, rows, limit, allowed, chosen.include_seen, threads)
+                table = lists_table(
+                    plan.ranker, recommender.stars, rows, limit, allowed=plan.allowed,
+                    include_seen=plan.filters.include_seen, threads=threads,
+                )  # fmt: skip
                 _write(table.lazy(), part)
             if progress:
                 progress(int(rows[-1]) + 1, users)
@@ -103,33 +137,6 @@ def _allowed(recommender: Recommender, rank_by: RankBy, filters: Filters) -> Boo
     allowed = np.zeros(len(scorer.model.items), np.bool_)
     allowed[scorer.item_of[films]] = True
     return allowed
-
-
-def _lists(
-    recommender: Recommender,
-    rank_by: RankBy,
-    user_rows: Int64,
-    limit: int,
-    allowed: Bools,
-    include_seen: bool,
-    threads: int | None,
-) -> pl.DataFrame:
-    import polars as pl
-
-    model = recommender.scorer(rank_by).model
-    lists = top_lists(model, user_rows, limit, allowed=allowed, include_seen=include_seen, threads=threads)
-    there = lists.item_rows >= 0
-    people, items = np.broadcast_to(user_rows[:, None], there.shape)[there], lists.item_rows[there]
-    movie_ids = model.items.ids[items]
-    return pl.DataFrame(
-        {
-            "user_id": model.users.ids[people],
-            "rank": np.broadcast_to(np.arange(1, limit + 1, dtype=np.int32), there.shape)[there],
-            "movie_id": movie_ids,
-            "score": lists.scores[there],
-            "stars": recommender.stars.predict_rows(people.astype(np.int32), recommender.stars.items.rows(movie_ids)),
-        }
-    )
 
 
 def _identity(recommender: Recommender) -> str:

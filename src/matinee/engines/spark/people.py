@@ -16,10 +16,11 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from matinee.data.ratings import Csr, Float32, Int32, Ratings, Vocabulary
+from matinee.data.ratings import Csr, Float32, Ids, Ratings, Vocabulary
 from matinee.engines.spark.fit import Factors
 from matinee.engines.spark.frames import SparkRatings
 from matinee.models.als import ALS, ALSModel
+from matinee.models.factors import FactorModel
 
 Sums = dict[str, Any]
 """Numbers, or lists of numbers, that add up over batches."""
@@ -48,7 +49,7 @@ class BatchModel(ALSModel):
 class Films:
     """What every executor gets: the side of the films."""
 
-    rows: Int32  # rows in the whole, of the films that the model knows
+    ids: Ids  # of the films that the model knows; in training, their rows in the whole
     factors: Float32
     biases: Float32
     usual: tuple[float, Float32]
@@ -57,21 +58,28 @@ class Films:
 
     @classmethod
     def of(cls, factors: Factors, scale: tuple[float, float]) -> Films:
-        """Take the films that the model knows."""
+        """Take the films of a training."""
         known = np.flatnonzero(factors.items_known).astype(np.int32)
         mean, usual = factors.usual_stars
         return cls(
             known, factors.item_factors[known], factors.item_biases[known], (mean, usual[known]), factors.mean, scale
         )
 
-    def batch(self, people: Int32, factors: Float32, biases: Float32, seen: Ratings | None) -> BatchModel:
-        """Make the model of some people, by rising row."""
-        users, items = Vocabulary(people), Vocabulary(self.rows)
+    @classmethod
+    def of_model(cls, model: FactorModel) -> Films:
+        """Take the films of a model, with copies of what may be mapped from files."""
+        mean, usual = model.fallback
+        factors, biases = np.array(model.item_factors), np.array(model.item_biases)
+        return cls(np.array(model.items.ids), factors, biases, (mean, np.array(usual)), model.mean, model.scale)
+
+    def batch(self, people: Ids, factors: Float32, biases: Float32, seen: Csr | None = None) -> BatchModel:
+        """Make the model of some people, by rising id."""
+        users, items = Vocabulary(people), Vocabulary(self.ids)
         none = Csr(np.zeros(len(people) + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), len(items))
         return BatchModel(
             params=ALS(rank=max(1, factors.shape[1]), biases=False), users=users, items=items, user_factors=factors,
             item_factors=self.factors, user_biases=biases, item_biases=self.biases, mean=self.mean,
-            seen=none if seen is None else seen.by_user, scale=self.scale, usual=self.usual,
+            seen=none if seen is None else seen, scale=self.scale, usual=self.usual,
         )  # fmt: skip
 
 
@@ -104,7 +112,7 @@ def summed_over_people(train: SparkRatings, test: SparkRatings, factors: Factors
             known = table.filter(pa.compute.is_valid(table["features"]))
             x = known["features"].combine_chunks().flatten().to_numpy()
             x = x.reshape(known.num_rows, films.value.factors.shape[1])
-            model = films.value.batch(known["user"].to_numpy(), x, known["bias"].to_numpy(), None)
+            model = films.value.batch(known["user"].to_numpy(), x, known["bias"].to_numpy())
             parts = [_ratings(table, name, films.value.scale) for name in ("test", "train")]
             yield pa.record_batch({"sums": [json.dumps(work(model, *parts))]})
 
