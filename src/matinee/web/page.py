@@ -1,20 +1,40 @@
-"""The page for people."""
+"""The web app: one page for all its addresses, and the files that it consists of."""
 
 from __future__ import annotations
 
+from functools import cache
+
 from apiflask import APIBlueprint
-from flask import Response, current_app
+from flask import Response, abort, request
+
+from matinee.web.assets import Assets
 
 bp = APIBlueprint("page", __name__, enable_openapi=False)
+ADDRESSES = ("/", "/taste", "/movie-night", "/import", "/operator", "/join")
+"""What the app's own router knows (static/app/pages.js)."""
 
 
-@bp.get("/")
-def index() -> Response:
-    """Serve the page."""
-    return current_app.send_static_file("index.html")
+@cache
+def _assets() -> Assets:
+    return Assets()
+
+
+def index(**_: str) -> Response:
+    """Serve the page; its scripts read the address."""
+    return _assets().respond_shell(request)
+
+
+for _address in ADDRESSES:
+    bp.add_url_rule(_address, view_func=index)
+
+
+@bp.get("/static/<digest>/<path:name>")
+def static_file(digest: str, name: str) -> Response:
+    """Serve a file of the app."""
+    return _assets().respond_file(request, digest, name) or abort(404)
 
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
     """Serve the icon that browsers ask for unasked."""
-    return current_app.send_static_file("favicon.svg")
+    return _assets().respond_icon(request)
