@@ -76,14 +76,17 @@ export function Menu({ address }) {
   const { userId } = usePerson();
   const [dialog, setDialog] = useState(null);
   const panel = useRef();
-  useEffect(() => panel.current.hidePopover?.(), [address.path]);
+  useEffect(() => {
+    panel.current.popover = "auto";
+    if (panel.current.matches(":popover-open")) panel.current.hidePopover();
+  }, [address.path]);
   const open = (name) => {
     panel.current.hidePopover();
     setDialog(name);
   };
   const close = () => setDialog(null);
-  return html`<button class="icon-button menu-button" aria-label="Menu" popovertarget="menu"><${Icon} name="menu" /></button>
-    <div id="menu" class="menu" popover="auto" ref=${panel}>
+  return html`<button class="icon-button menu-button" aria-label="Menu" onClick=${() => panel.current.togglePopover()}><${Icon} name="menu" /></button>
+    <div id="menu" class="menu" ref=${panel}>
       <ul>
         ${pages
           .filter((page) => page.more)
