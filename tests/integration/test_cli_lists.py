@@ -200,7 +200,7 @@ def test_a_film_is_explained_by_flag_or_argument(home: Path) -> None:
         (["recommend", "--user", "1", "--half-life", "0"], 1, "days above 0"),
         (["recommend", "--user", "1", "--what-if", "260"], 1, "--what-if '260': give MOVIE=STARS"),
         (["recommend", "--user", "1", "--what-if", "260=9"], 1, "--what-if '260=9'"),
-        (["onboarding", "--limit", "-1"], 1, "limit=-1"),
+        (["onboarding", "--limit", "-1"], 2, "Invalid value for"),
         (["onboarding", "--user", "nobody"], 1, "nobody"),
         (["explain", "--user", "1"], 2, "name one film"),
         (["explain", "1", "--movie", "2", "--user", "1"], 2, "name one film"),

@@ -81,7 +81,10 @@ def gather(
             target -= offsets[column]
         goal = np.uint64(n) * F
         if n + AHEAD < k:
-            prefetch_row(factors, np.uint64(indices[entry + np.uint64(AHEAD)]) * F, f)
+            coming = np.uint64(indices[entry + np.uint64(AHEAD)])
+            prefetch_row(factors, coming * F, f)
+            if shifted:
+                prefetch_row(offsets, coming, BLOCK)
         copy_row(factors, column * F, G, goal, f)
         weight = np.float32(1)
         if weighted:
