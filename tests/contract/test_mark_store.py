@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from matinee.errors import ParameterError
+from matinee.errors import ParameterError, StoreError
+from matinee.store.kept import Kept, KeptOf
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
@@ -34,6 +35,25 @@ class MarkContract:
         marks.remove("ann", "watchlist", 260)
         assert [mark.movie_id for mark in marks.of("ann")["watchlist"]] == ["tt0111161"]
         assert marks.of("nobody") == {"not_interested": [], "watchlist": [], "seed_off": []}
+
+    def test_one_statement_says_all_that_a_list_needs(self, marks: MarkStore, store: RatingStore) -> None:
+        kept_of = KeptOf(store.database)
+        assert kept_of("ann") == Kept()
+        store.add_many("ann", {260: 4.5, 1: None, "7": 3.0, "=x": 2.0, "tt1": 1.0, -5: 2.5})
+        store.add_many("bob", {858: 1.0})
+        marks.add("ann", "not_interested", "7")
+        marks.add("ann", "seed_off", 260)
+        marks.add("ann", "watchlist", 3)
+        given = {260: 4.5, 1: None, "7": 3.0, "=x": 2.0, "tt1": 1.0, -5: 2.5}
+        assert kept_of("ann") == Kept(given, ["7"], [260], known=True)
+        assert kept_of("ann' OR 'a'='a") == Kept()
+
+    def test_what_the_driver_refuses_is_a_store_error(self, store: RatingStore) -> None:
+        kept_of = KeptOf(store.database)
+        with store.database.writing() as connection:
+            connection.exec_driver_sql("DROP TABLE marks")
+        with pytest.raises(StoreError, match="marks"):
+            kept_of("ann")
 
     def test_whoever_marks_is_known_until_forgotten(self, marks: MarkStore, store: RatingStore) -> None:
         marks.add("ann", "watchlist", 260)

@@ -22,6 +22,7 @@ from matinee.errors import StoreError
 from matinee.recommend.recommender import Recommender
 from matinee.settings import Settings
 from matinee.store.jobs import TrainingRuns
+from matinee.store.kept import KeptOf
 from matinee.store.ratings import RatingStore
 from matinee.web.app import create_app
 from matinee.web.logs import JsonFormatter, configuration
@@ -168,7 +169,7 @@ def test_every_request_is_a_line_of_json_without_anything_personal(
 def test_a_mistake_of_ours_is_one_line_with_its_traceback_and_the_requests_id(
     app: APIFlask, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RatingStore, "ratings_of", lambda *_: 1 / 0)
+    monkeypatch.setattr(KeptOf, "__call__", lambda *_: 1 / 0)
     answer = app.test_client().get("/api/v1/users/1/recommendations")
     assert answer.status_code == 500
     (line,) = [json.loads(line) for line in log.getvalue().splitlines()]

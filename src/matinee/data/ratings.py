@@ -78,7 +78,7 @@ class Vocabulary:
         return len(self.ids)
 
     def __contains__(self, value: object) -> bool:
-        if not isinstance(value, int | str | np.integer):
+        if not isinstance(value, int | str | np.integer) or isinstance(value, str) != (self.ids.dtype.kind == "U"):
             return False
         return bool(self.rows(np.asarray([value]))[0] >= 0)
 

@@ -117,18 +117,34 @@ class FactorModel(ABC):
             If a rating lies outside the scale.
         """
         stars = np.fromiter(ratings.values(), np.float32, len(ratings))
-        low, high = self.scale
-        if not bool(np.all((stars >= low) & (stars <= high))):
-            raise ParameterError(f"ratings {stars.tolist()} leave the scale; {low:g} to {high:g} stars are allowed")
         rows = self.items.rows(as_ids(list(ratings))) if ratings else np.empty(0, np.int32)
-        known = rows >= 0
-        order = np.flatnonzero(known)[np.argsort(rows[known])]
-        weight = None
+        weights = None
         if emphasis:
-            weight = np.array([emphasis.get(item_id, 1.0) for item_id in ratings], np.float32)[order]
-        system = self.person_system(rows[order], stars[order], weight)
+            weights = np.array([emphasis.get(item_id, 1.0) for item_id in ratings], np.float32)
+        return self.fold_in_rows(rows, stars, weights)
+
+    def fold_in_rows(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> Person:
+        """Do what `fold_in` does for ratings by item row.
+
+        Parameters
+        ----------
+        item_rows, stars, emphasis
+            Shapes ``(k,)``, in any order; -1 for items that the model does not know.
+
+        Raises
+        ------
+        ParameterError
+            If a rating lies outside the scale.
+        """
+        low, high = self.scale
+        if not bool(((stars >= low) & (stars <= high)).all()):
+            raise ParameterError(f"ratings {stars.tolist()} leave the scale; {low:g} to {high:g} stars are allowed")
+        order = item_rows.argsort()
+        order = order[np.count_nonzero(item_rows < 0) :]
+        rows, stars = item_rows[order], stars[order]
+        system = self.person_system(rows, stars, None if emphasis is None else emphasis[order])
         factors, bias = system.solve()
-        return Person(self, rows[order], stars[order], factors, bias, system)
+        return Person(self, rows, stars, factors, bias, system)
 
     def recommend(self, user_id: Id, n: int = 10, **filters: Any) -> tuple[Ids, Float32]:
         """Rank films for a user of the training set; see `Person.recommend`."""

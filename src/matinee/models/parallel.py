@@ -104,6 +104,12 @@ def one_blas_thread() -> Iterator[None]:
         _LIMITING.release()
 
 
+def keep_one_blas_thread() -> None:
+    """Hold BLAS to one thread until the process ends: where requests run side by side, its threads would only fight."""
+    _LIMITING.acquire(blocking=False)  # and never let go: `one_blas_thread` has nothing left to do
+    _blas_libraries().limit(limits=1, user_api="blas")
+
+
 @cache
 def _blas_libraries() -> Any:
     """Look for the BLAS libraries once: that takes longer than a list."""

@@ -58,23 +58,27 @@ class PersonSystem:
         return rows if self.bias_regularization is None else np.column_stack([rows, np.ones(len(rows))])
 
     def _apply_inverse(self, right: Float64) -> Float64:
-        from scipy.linalg import cho_solve
+        from scipy.linalg.lapack import dpotrs
 
-        return np.asarray(cho_solve(self._cholesky, right, check_finite=False), np.float64)
+        return np.asarray(dpotrs(self._cholesky, right)[0], np.float64)
 
     @cached_property
-    def _cholesky(self) -> tuple[Float64, bool]:
-        from scipy.linalg import cho_factor
+    def _cholesky(self) -> Float64:
+        """The upper triangle, by LAPACK itself: SciPy's checks around it take as long as the work."""
+        from scipy.linalg.lapack import dpotrf
 
         rank = self.factors.shape[1]
         a = (self._rows * np.asarray(self.weights, np.float64)[:, None]).T @ self._rows
-        a[np.arange(rank), np.arange(rank)] += self.regularization
+        diagonal = a.reshape(-1)[:: len(a) + 1]
+        diagonal[:rank] += self.regularization
         if self.gram is not None:
             a[:rank, :rank] += self.gram
         if self.bias_regularization is not None:
-            a[rank, rank] += self.bias_regularization
-        factor, lower = cho_factor(a, check_finite=False)
-        return factor, bool(lower)
+            diagonal[rank] += self.bias_regularization
+        factor, failed = dpotrf(a.T, clean=False, overwrite_a=True)  # symmetric; transposed as LAPACK wants it
+        if failed:
+            raise np.linalg.LinAlgError("a person's system is not positive definite")
+        return np.asarray(factor)
 
     @property
     def says_nothing(self) -> bool:

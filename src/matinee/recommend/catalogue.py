@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUGGESTIONS = 3
+_PLAIN = frozenset((int, str))
+_KINDS = _PLAIN | {np.int64, np.int32, np.str_}
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Catalogue:
         self.item_stats = item_stats
         self.ids = Vocabulary(self.movies["movie_id"].to_numpy())
         self._titles: list[str] = self.movies["title"].to_list()
+        self._films: dict[int, Movie] = {}
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -86,13 +89,17 @@ class Catalogue:
 
     def known_rows(self, movie_ids: Iterable[Id]) -> Int32:
         """Return the rows of films, -1 for ids that are not in the catalogue (or not of its kind)."""
-        text = self.ids.ids.dtype.kind == "U"
-        wanted = list(movie_ids)
-        rows = np.full(len(wanted), -1, np.int32)
-        fitting = [place for place, value in enumerate(wanted) if _can_be_id(value, text)]
-        if fitting:
-            rows[fitting] = self.ids.rows([wanted[place] for place in fitting])
-        return rows
+        wanted, find = list(movie_ids), self._row_of.get
+        if not _PLAIN.issuperset(map(type, wanted)):  # True and 1.0 are no ids, though a dict takes them for 1
+            rows = [find(value, -1) if type(value) in _KINDS else -1 for value in wanted]
+        else:
+            rows = [find(value, -1) for value in wanted]
+        return np.array(rows, np.int32)
+
+    @cached_property
+    def _row_of(self) -> dict[Id, int]:
+        """A table of Python's, since a person's few ids are looked up faster there than in an array."""
+        return {movie_id: row for row, movie_id in enumerate(self.ids.ids.tolist())}
 
     def movie(self, movie_id: Id) -> Movie:
         """Return a film by its id.
@@ -106,9 +113,15 @@ class Catalogue:
 
     def at(self, rows: Iterable[int]) -> list[Movie]:
         """Return the films in those rows, in that order."""
-        # Row by row: gathering them would wake the table library's threads, which costs more where others work too.
-        found = (self.movies.row(int(row), named=True) for row in rows)
-        return [Movie(**{**values, "genres": tuple(values["genres"])}) for values in found]
+        return [self._film(int(row)) for row in rows]
+
+    def _film(self, row: int) -> Movie:
+        film = self._films.get(row)
+        if film is None:
+            # One row: gathering several would wake the table library's threads, which costs more where others work too.
+            values = self.movies.row(row, named=True)
+            film = self._films[row] = Movie(**{**values, "genres": tuple(values["genres"])})
+        return film
 
     def id_at(self, row: int) -> Id:
         """Return the id of the film in a row."""
@@ -184,9 +197,3 @@ class Catalogue:
     def ratings_count(self) -> Int64:
         """How many ratings each film has, shape ``(n_movies,)``."""
         return self.movies["ratings_count"].to_numpy().astype(np.int64)
-
-
-def _can_be_id(value: object, text: bool) -> bool:
-    if text:
-        return isinstance(value, str)
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(int(value)) < 1 << 63

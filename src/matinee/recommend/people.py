@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -63,12 +62,44 @@ def ratings_of(recommender: Recommender, user_id: str, live: LiveRatings | None)
     """
     if live is None:
         return recommender.ratings_of(user_id)
-    base: dict[Id, float] = {}
-    with suppress(UnknownUserError):
-        base = recommender.ratings_of(user_id)
+    base = _of_data_set(recommender, user_id)
     ratings = live.ratings_of(user_id, base)
     if not ratings and not base and not live.has_user(user_id):
-        raise UnknownUserError(f"user {user_id!r} is not known here: rate a film first")
+        raise _unknown(user_id)
+    return _fitted(recommender, ratings)
+
+
+def merged(recommender: Recommender, user_id: str, given: Mapping[Id, float | None], *, known: bool) -> dict[Id, float]:
+    """Do what `ratings_of` does where everything that was given here has been read already.
+
+    Parameters
+    ----------
+    given
+        Stars by movie id, None where a rating was taken back.
+    known
+        Whether somebody is known here even without a rating.
+
+    Raises
+    ------
+    UnknownUserError
+        As `ratings_of`.
+    """
+    base = _of_data_set(recommender, user_id)
+    if not given and not base and not known:
+        raise _unknown(user_id)
+    ratings = {**base, **given}
+    return _fitted(recommender, {movie_id: stars for movie_id, stars in ratings.items() if stars is not None})
+
+
+def _of_data_set(recommender: Recommender, user_id: str) -> dict[Id, float]:
+    return recommender.ratings_of(user_id) if recommender.knows(user_id) else {}
+
+
+def _unknown(user_id: str) -> UnknownUserError:
+    return UnknownUserError(f"user {user_id!r} is not known here: rate a film first")
+
+
+def _fitted(recommender: Recommender, ratings: Mapping[Id, float]) -> dict[Id, float]:
     rows = recommender.catalogue.known_rows(ratings).tolist()
     low, high = recommender.stars.scale
     known = zip(ratings.items(), rows, strict=True)

@@ -21,7 +21,7 @@ from matinee.recommend.filters import Filters, advise, checked, left
 from matinee.recommend.observing import Observer
 from matinee.recommend.rerank import POOL, Dials, RankBy, diversify, popularity_boost
 from matinee.recommend.results import Explanation, Prediction, Recommendation, Recommendations, Similar
-from matinee.recommend.scoring import Float64, Rows, Scorer
+from matinee.recommend.scoring import Float64, Rows, Scorer, Seeds
 from matinee.recommend.taste import Taste
 
 LEVEL = 0.9
@@ -135,11 +135,12 @@ class Recommender:
         filters, dials, taste = self._sort_out(ratings, options)
         masks = filters.removing(self.catalogue, taste.seen)
         pool = self.pool(filters)
-        ordered = self.order(taste, dials, left(pool, masks), offset + limit)
+        seeds = Seeds.of(taste, self.catalogue)
+        ordered = self._order(seeds, dials, left(pool, masks), offset + limit)
         total = int(ordered.allowed.sum())
         answer = Recommendations(
             model_id=self.model_id,
-            recommendations=self._show(ordered, taste, offset, REASONS if explain else 0),
+            recommendations=self._show(ordered, seeds, offset, REASONS if explain else 0),
             total=total,
             removed={name: int((pool & mask).sum()) for name, mask in masks.items()},
             relax=None if total else advise(pool, masks),
@@ -172,10 +173,10 @@ class Recommender:
         """Return what orders lists."""
         return self._picks if rank_by == "picks" else self._stars
 
-    def order(self, taste: Taste, dials: Dials, allowed: Bools, n: int) -> Ordered:
+    def _order(self, seeds: Seeds, dials: Dials, allowed: Bools, n: int) -> Ordered:
         """Order the `n` best allowed films for a person."""
         scorer = self.scorer(dials.rank_by)
-        person = scorer.place(taste)
+        person = scorer.place_seeds(seeds)
         boost = self._boost(scorer, person, dials, allowed)
         if not dials.diversity:
             return Ordered(scorer, person, *scorer.best(person, n, allowed, boost), allowed)
@@ -232,10 +233,10 @@ class Recommender:
     def _all(self, scorer: Scorer, taste: Taste) -> Float64:
         return scorer.exact(scorer.place(taste), np.arange(len(self.catalogue)))
 
-    def _show(self, ordered: Ordered, taste: Taste, offset: int, most: int) -> tuple[Recommendation, ...]:
+    def _show(self, ordered: Ordered, seeds: Seeds, offset: int, most: int) -> tuple[Recommendation, ...]:
         rows, scores = ordered.rows[offset:], ordered.scores[offset:]
         same = ordered.scorer is self._stars
-        raters = ordered.person if same else self._stars.place(taste)
+        raters = ordered.person if same else self._stars.place_seeds(seeds)
         stars, low, high = self._stars_of(raters, rows)
         why = reasons(ordered.scorer, self.catalogue, ordered.person, rows, scores, most) if most else None
         return tuple(
@@ -307,7 +308,8 @@ class Recommender:
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
         filters, dials, taste = self._sort_out(ratings, options)
         masks = filters.removing(self.catalogue, taste.seen)
-        ordered = self.order(taste, dials, left(self.pool(filters), masks), len(self.catalogue))
+        seeds = Seeds.of(taste, self.catalogue)
+        ordered = self._order(seeds, dials, left(self.pool(filters), masks), len(self.catalogue))
         scorer, person = ordered.scorer, ordered.person
         score = scorer.exact(person, rows)
         place = np.flatnonzero(ordered.rows == rows[0])
@@ -337,6 +339,10 @@ class Recommender:
         ids, scores = self._picks.model.similar_items(self.catalogue.id_at(row), limit)
         found = zip(self.catalogue.at(self.catalogue.rows(ids)), scores, strict=True)
         return tuple(Similar(**_facts(movie), rank=n, score=float(score)) for n, (movie, score) in enumerate(found, 1))
+
+    def knows(self, user_id: Id) -> bool:
+        """Whether the data set has a user."""
+        return self._native(user_id) in self.stars.users
 
     def ratings_of(self, user_id: Id) -> dict[Id, float]:
         """Return the ratings of a user of the data set, by movie id.

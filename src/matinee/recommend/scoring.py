@@ -3,21 +3,58 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from matinee.data.ratings import Bools, Float32, Int32, Int64
 from matinee.errors import ParameterError
-from matinee.models.factors import FactorModel, Person
+from matinee.models.factors import FactorModel, Id, Person
+from matinee.models.strongest import ByLength
 from matinee.models.topk import best_first, shortlist
 from matinee.recommend.catalogue import Catalogue
 from matinee.recommend.observing import Observer
 from matinee.recommend.taste import Taste
 
+FEW = 8
+"""Of a catalogue, at most one film in so many is looked for by length; of more, all are scored at once."""
 Float64 = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """The ratings that shape a person's list, by their rows in the catalogue.
+
+    Attributes
+    ----------
+    rows, stars
+        Shapes ``(k,)``.
+    emphasis
+        Shape ``(k,)``: how much each counts; None for ones.
+    user_id
+        See `Taste`.
+    """
+
+    rows: Int32
+    stars: Float32
+    emphasis: Float32 | None
+    user_id: Id | None
+
+    @classmethod
+    def of(cls, taste: Taste, catalogue: Catalogue) -> Seeds:
+        """Look a person's films up; those outside of the catalogue are left out."""
+        seeds, emphasis = taste.seeds, taste.emphasis
+        rows, stars = catalogue.known_rows(seeds), np.fromiter(seeds.values(), np.float32, len(seeds))
+        weights = None
+        if emphasis is not None:
+            weights = np.array([emphasis.get(movie_id, 1.0) for movie_id in seeds], np.float32)
+        known = rows >= 0
+        if known.all():
+            return cls(rows, stars, weights, taste.user_id)
+        return cls(rows[known], stars[known], None if weights is None else weights[known], taste.user_id)
 
 
 class Scorer:
@@ -58,22 +95,24 @@ class Scorer:
         self.rated: Bools = self.item_of >= 0
 
     def place(self, taste: Taste) -> Person:
-        """Fold a person in.
+        """Fold a person in; see `place_seeds`."""
+        return self.place_seeds(Seeds.of(taste, self._catalogue))
+
+    def place_seeds(self, seeds: Seeds) -> Person:
+        """Fold a person in whose films were looked up already.
 
         Someone whose ratings say nothing is taken for the average person; a user of the training set with the ratings
         of the training has the vector from there, so that their list is the one that training gave them.
         """
-        seeds = taste.seeds
-        known = self._catalogue.known_rows(seeds) >= 0
-        seeds = {movie_id: stars for (movie_id, stars), there in zip(seeds.items(), known, strict=True) if there}
+        items = self.item_of[seeds.rows]
         began = time.perf_counter()
-        person = self.model.fold_in(seeds, emphasis=taste.emphasis)
+        person = self.model.fold_in_rows(items, seeds.stars, seeds.emphasis)
         if self._observer is not None:
             self._observer.placed(time.perf_counter() - began)
-        if taste.user_id is not None and taste.user_id in self.model.users:
-            trained = self.model.person(taste.user_id)
+        if seeds.user_id is not None and seeds.user_id in self.model.users:
+            trained = self.model.person(seeds.user_id)
             person = replace(person, row=trained.row)
-            if taste.emphasis is not None:
+            if seeds.emphasis is not None:
                 return person
             same = np.array_equal(trained.item_rows, person.item_rows) and np.array_equal(trained.stars, person.stars)
             return replace(trained, system=person.system) if same else person
@@ -133,16 +172,24 @@ class Scorer:
         (rows, scores)
             Best first, ties by movie id; the scores are without boost.
         """
-        rough = self.scores(person)
-        slack = person.rounding
-        if boost is not None:
-            rough = rough + boost
-            slack += float(np.finfo(np.float32).eps) * float(np.abs(boost).max(initial=0))
-        rows = shortlist(rough, n, allowed, slack)
+        rows = self._shortlist(person, n, allowed, boost)
         scores = self.exact(person, rows)
         keys = scores if boost is None else scores + boost[rows]
         order = best_first(rows, keys)[:n]
         return rows[order], scores[order]
+
+    def _shortlist(self, person: Person, n: int, allowed: Bools, boost: Float32 | None) -> Int64:
+        if boost is None and n <= len(self.rated) // FEW and not (allowed & ~self.rated).any():
+            return self._movie_of[self._by_length.shortlist(person, n, allowed[self._movie_of])].astype(np.int64)
+        rough, slack = self.scores(person), person.rounding
+        if boost is not None:
+            rough = rough + boost
+            slack += float(np.finfo(np.float32).eps) * float(np.abs(boost).max(initial=0))
+        return shortlist(rough, n, allowed, slack)
+
+    @cached_property
+    def _by_length(self) -> ByLength:
+        return ByLength.of(self.model)
 
     def rank(self, person: Person, row: int, allowed: Bools) -> int:
         """Return the place that a film has, or would have, among the allowed ones by score, from 1."""

@@ -84,6 +84,16 @@ class Database:
         ):
             yield connection
 
+    @contextmanager
+    def driver(self) -> Iterator[Any]:
+        """Lend a cursor of the driver, for one statement that reads; see `matinee.store.query`."""
+        with self._translating():
+            connection = self.engine.raw_connection()
+            try:
+                yield connection.cursor()
+            finally:
+                connection.close()
+
     def purge(self) -> None:
         """Leave nothing of what was deleted in SQLite's files: its pages are overwritten, its log is emptied.
 
@@ -105,7 +115,7 @@ class Database:
             yield
         except DBAPIError as error:
             raise StoreError(f"database {self.url}: {error.orig}") from error
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error) as error:
             raise StoreError(f"database {self.url}: {error}") from error
 
     def _migrate(self) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, func, select
 
 from matinee.errors import UnknownIdError, UnknownUserError
 from matinee.store.database import Database
+from matinee.store.query import Query
 from matinee.store.schema import links, replays, tokens, users
 
 LINK_LIFETIME = timedelta(minutes=15)
@@ -31,6 +32,7 @@ class PeopleStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._tokens = Query(database, _TOKENS)
 
     def join(self) -> tuple[str, str]:
         """Make a new person known, under an id that no data set uses; return the id and a token."""
@@ -42,10 +44,8 @@ class PeopleStore:
 
     def is_token_of(self, user_id: str, token: str) -> bool:
         """Tell whether a token is this person's, in a time that says nothing about the right one."""
-        with self._database.reading() as connection:
-            there = connection.execute(_TOKENS, {"user": user_id}).scalars().all()
         wanted = _hash(token)
-        return sum(hmac.compare_digest(wanted, kept) for kept in there) > 0  # all are compared, always
+        return sum(hmac.compare_digest(wanted, kept) for (kept,) in self._tokens.rows(user=user_id)) > 0  # all, always
 
     def new_link(self, user_id: str) -> tuple[str, datetime]:
         """Return a code that makes another browser this person's, once, and until when.

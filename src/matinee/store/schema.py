@@ -33,11 +33,16 @@ class MovieId(TypeDecorator[int | str]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> int | str | None:
         """Decode."""
-        if value is None:
-            return None
-        if value.startswith(_ESCAPE):
-            return value[1:]
-        return int(value) if value.removeprefix("-").isdecimal() else value
+        return None if value is None else decoded(value)
+
+
+def decoded(movie_id: str) -> int | str:
+    """Return the id that a column of type `MovieId` holds."""
+    if movie_id.isdecimal():
+        return int(movie_id)
+    if movie_id.startswith(_ESCAPE):
+        return movie_id[1:]
+    return int(movie_id) if movie_id.removeprefix("-").isdecimal() else movie_id
 
 
 metadata = MetaData(

@@ -16,6 +16,7 @@ from matinee.registry import Registry
 from matinee.settings import Settings
 from matinee.store.imports import ImportStore
 from matinee.store.jobs import TrainingRuns
+from matinee.store.kept import KeptOf
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
@@ -119,8 +120,9 @@ def create_app(
     validation.register(app, {"imports.add_import": settings.max_import_bytes})
     idempotency.register(app, ReplayStore(store.database))
     app.spec_processor(openapi.completed)
-    marks, runs, registry = MarkStore(store.database), TrainingRuns(store.database), Registry(settings.models_dir)
-    install(app, Services(store, models, people, marks, ImportStore(store), runs, registry, access))
+    database, registry = store.database, Registry(settings.models_dir)
+    marks, kept_of, runs = MarkStore(database), KeptOf(database), TrainingRuns(database)
+    install(app, Services(store, models, people, marks, kept_of, ImportStore(store), runs, registry, access))
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from matinee.errors import UnknownMovieError
 from matinee.models.factors import Id
-from matinee.recommend.people import times_of
+from matinee.recommend.people import merged, times_of
 from matinee.web.api import inputs
 from matinee.web.problems import refuse
 from matinee.web.services import services
@@ -36,12 +36,11 @@ def known(serving: Serving, user_id: str, asked: inputs.Dials | None = None) -> 
     UnknownUserError
         If nobody knows them.
     """
-    ratings, marks = services().ratings_of(serving, user_id), services().marks.of(user_id)
+    kept = services().kept_of(user_id)
+    ratings = merged(serving.recommender, user_id, kept.ratings, known=kept.known)
     options: dict[str, Any] = {
-        "user_id": user_id,
-        "not_interested": tuple(mark.movie_id for mark in marks["not_interested"]),
-        "seed_off": tuple(mark.movie_id for mark in marks["seed_off"]),
-    }
+        "user_id": user_id, "not_interested": tuple(kept.not_interested), "seed_off": tuple(kept.seed_off),
+    }  # fmt: skip
     if asked is not None and (asked.since or asked.half_life):
         options["rated_at"] = times_of(serving.recommender, user_id, services().store)
     return Asker(ratings, options)

@@ -23,6 +23,7 @@ from functools import partial
 from flask import Flask
 
 from matinee.errors import ParameterError
+from matinee.models.parallel import keep_one_blas_thread
 from matinee.settings import Settings
 from matinee.store.ratings import RatingStore
 from matinee.web.access import check_exposure
@@ -49,7 +50,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     from matinee.web.metrics import Metrics
     from matinee.web.serving import Models, RegistrySource
 
-    _use_one_blas_thread()
+    keep_one_blas_thread()
     settings = settings or Settings.read()
     counters = Metrics()
     models = Models(RegistrySource(settings.models_dir, counters))
@@ -57,14 +58,6 @@ def build_app(settings: Settings | None = None) -> Flask:
     models.refresh()
     models.watch()
     return app
-
-
-def _use_one_blas_thread() -> None:
-    """Requests run side by side already; threads inside BLAS would only fight over the cores."""
-    import scipy.linalg  # noqa: F401  # SciPy brings a BLAS of its own, which must be loaded to be told
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1, user_api="blas")
 
 
 def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None = None) -> None:

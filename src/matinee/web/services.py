@@ -12,6 +12,7 @@ from matinee.recommend.people import ratings_of
 from matinee.registry import Registry
 from matinee.store.imports import ImportStore
 from matinee.store.jobs import TrainingRuns
+from matinee.store.kept import KeptOf
 from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
@@ -30,6 +31,7 @@ class Services:
     models: Models
     people: PeopleStore
     marks: MarkStore
+    kept_of: KeptOf
     imports: ImportStore
     runs: TrainingRuns
     registry: Registry
