@@ -28,6 +28,10 @@ def test_every_address_of_the_app_is_the_same_page(client: FlaskClient, address:
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
+def test_the_query_of_an_address_is_the_apps_own(client: FlaskClient) -> None:
+    assert client.get("/for-you?genre_any=Comedy&popularity=-0.5").text == client.get("/").text
+
+
 def test_the_page_and_all_it_names_are_served_here(client: FlaskClient) -> None:
     named = re.findall(r'(?:src|href)="([^"]+)"', client.get("/").text)
     assert len(named) > 5

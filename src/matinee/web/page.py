@@ -10,7 +10,9 @@ from flask import Response, abort, request
 from matinee.web.assets import Assets
 
 bp = APIBlueprint("page", __name__, enable_openapi=False)
-ADDRESSES = ("/", "/taste", "/movie-night", "/import", "/operator", "/join")
+ADDRESSES = (
+    "/", "/for-you", "/search", "/film/<path:movie_id>", "/taste", "/movie-night", "/import", "/operator", "/join",
+)  # fmt: skip
 """What the app's own router knows (static/app/pages.js)."""
 
 

@@ -3,6 +3,9 @@
 // the `address` itself. The service answers the same addresses (web/page.py).
 export const pages = [
   { path: "/", title: "Rate films", nav: "Rate", icon: "star", load: () => import("./pages/rate.js") },
+  { path: "/for-you", title: "For you", nav: "For you", icon: "ticket", load: () => import("./pages/for-you.js") },
+  { path: "/search", title: "Search", load: () => import("./pages/search.js") },
+  { path: "/film/:id", title: "Film", load: () => import("./pages/film.js") },
   { path: "/join", title: "Another browser", load: () => import("./pages/join.js") },
   { path: "/taste", title: "Your taste", nav: "Taste", icon: "palette", load: () => import("./pages/taste.js") },
   { path: "/movie-night", title: "Movie night", nav: "Movie night", icon: "people", load: () => import("./pages/movie-night.js") },
