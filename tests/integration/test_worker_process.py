@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from matinee.data.ratings import Ratings
@@ -271,6 +272,31 @@ def test_when_the_current_models_folder_is_gone_an_earlier_one_is_built_upon(hom
     shutil.rmtree(home / "models")
     with pytest.raises(UnknownIdError, match="--data DATA"):
         retrain(plan_of(home))
+
+
+def test_a_film_that_nobody_rated_is_shown_and_rated_and_enters_the_next_model(home: Path) -> None:
+    registry = Registry(home / "models")
+    before = registry.read()
+    new = before.movies.head(1).with_columns(
+        movie_id=pl.lit(9999, before.movies["movie_id"].dtype), title=pl.lit("New Film (2026)"),
+        ratings_count=pl.lit(0, before.movies["ratings_count"].dtype),
+        ratings_mean=pl.lit(None, before.movies["ratings_mean"].dtype),
+    )  # fmt: skip
+    registry.publish(before.stars, before.picks, movies=pl.concat([before.movies, new]))
+    serving = Recommender.of(registry.read())
+    assert 9999 not in serving.stars.items.ids
+    guess = serving.predict({10: 4.0}, 9999)
+    assert not guess.known
+    assert np.isfinite(guess.stars)
+    with store_of(home) as store:
+        for person in range(3):
+            store.add_many(f"person {person}", {9999: 5.0, 10: 4.0, 20: 2.0})
+    outcome = retrain(plan_of(home))
+    assert outcome.model_id, outcome
+    after = Recommender.of(registry.read(outcome.model_id))
+    assert 9999 in after.stars.items.ids
+    assert after.predict({10: 4.0}, 9999).known
+    assert 9999 in {film.movie_id for film in after.recommend({10: 4.0}, limit=len(FILMS)).recommendations}
 
 
 def test_people_who_were_forgotten_are_in_no_file_after_a_rollback_either(home: Path) -> None:
