@@ -21,7 +21,7 @@ from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.store.replays import ReplayStore
-from matinee.web import idempotency, logs, metrics, openapi, page, problems, validation
+from matinee.web import docs, idempotency, logs, metrics, openapi, page, problems, validation
 from matinee.web.access import Access
 from matinee.web.api import (
     health,
@@ -57,7 +57,7 @@ _HEADERS: Mapping[str, str] = {
 
 _BLUEPRINTS = (
     health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, imports.bp, operations.bp,
-    trainings.bp, tutorial.bp, page.bp,
+    trainings.bp, tutorial.bp, docs.bp, page.bp,
 )  # fmt: skip
 
 

@@ -17,13 +17,14 @@ ADDRESSES = (
 
 
 @cache
-def _assets() -> Assets:
+def assets() -> Assets:
+    """Return the files of the app, read once."""
     return Assets()
 
 
 def index(**_: str) -> Response:
     """Serve the page; its scripts read the address."""
-    return _assets().respond_shell(request)
+    return assets().respond_shell(request)
 
 
 for _address in ADDRESSES:
@@ -33,10 +34,10 @@ for _address in ADDRESSES:
 @bp.get("/static/<digest>/<path:name>")
 def static_file(digest: str, name: str) -> Response:
     """Serve a file of the app."""
-    return _assets().respond_file(request, digest, name) or abort(404)
+    return assets().respond_file(request, digest, name) or abort(404)
 
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
     """Serve the icon that browsers ask for unasked."""
-    return _assets().respond_icon(request)
+    return assets().respond_icon(request)
