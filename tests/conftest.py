@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import chromium
 from matinee.engines.spark.java import CURE, find_java
 
 # Compiling kernels or a busy machine make a first example slow; --timeout catches what hangs.
@@ -62,10 +63,22 @@ def spark_missing() -> str:
     return "" if java.version else f"{java.found}: {CURE}"
 
 
+@cache
+def browser_missing() -> str:
+    """What the tests in a browser lack, and the cure; empty where they run."""
+    if importlib.util.find_spec("playwright") is None:
+        return "playwright is not installed: pip install 'matinee[test]'"
+    return "" if chromium.executable() else "no Chromium: apt-get install chromium, or set MATINEE_CHROMIUM to one"
+
+
 collect_ignore_glob = ["spark/test_*.py"] if spark_missing() else []
+if browser_missing():
+    collect_ignore_glob += ["browser/*"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say once why the Spark tests did not run."""
     if spark_missing():
         terminalreporter.write_line(f"Spark tests left out: {spark_missing()}")
+    if browser_missing():
+        terminalreporter.write_line(f"Tests in a browser (tests/browser) left out: {browser_missing()}")

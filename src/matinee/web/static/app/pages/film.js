@@ -5,7 +5,7 @@ import { html, useEffect, useState } from "../html.js";
 import { mark, person, rate, starsOf, unrate, usePerson } from "../state.js";
 import { FilmCard, Predicted } from "../ui/card.js";
 import { Failure } from "../ui/empty.js";
-import { genresText, givenText, nameOf, percentText, ratingsText, starsText } from "../ui/film.js";
+import { genresText, givenText, nameOf, percentText, ratingsText, starsText, titleOf } from "../ui/film.js";
 import { Icon } from "../ui/icons.js";
 import { Poster } from "../ui/poster.js";
 import { StarsInput } from "../ui/stars.js";
@@ -44,7 +44,7 @@ function Reasons({ why }) {
     <p class="quiet">What each of your ratings adds. Together they are the film's score, ${why.score.toFixed(3)}: place ${why.rank} of all that you have not rated.</p>
     <ul class="reasons">
       ${why.base !== 0 && html`<${Bar} label="Before any rating of yours" value=${why.base} most=${most} quiet />`}
-      ${why.because.map((one) => html`<${Bar} key=${one.movie_id} label=${`${one.title} (${percentText(one.share)})`} value=${one.contribution} most=${most} />`)}
+      ${why.because.map((one) => html`<${Bar} key=${one.movie_id} label=${`${titleOf(one.title)} (${percentText(one.share)})`} value=${one.contribution} most=${most} />`)}
       <${Bar} label="All your other ratings" value=${why.because_rest} most=${most} quiet />
     </ul>
   </section>`;
@@ -71,7 +71,7 @@ function WhatIf({ film, why }) {
     <h2 id="what-if-title">What if</h2>
     <label>you had given
       <select class="field" value=${String(chosen.movie_id)} onChange=${choose}>
-        ${rated.map((one) => html`<option key=${one.movie_id} value=${one.movie_id}>${one.title}</option>`)}
+        ${rated.map((one) => html`<option key=${one.movie_id} value=${one.movie_id}>${titleOf(one.title)}</option>`)}
       </select>
     </label>
     <label>${givenText(supposed)}${supposed === given ? ", as you did" : ""}

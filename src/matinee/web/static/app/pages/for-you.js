@@ -6,7 +6,7 @@ import { mark, person, rate, starsOf, usePerson } from "../state.js";
 import { Facts, FilmCard, Predicted } from "../ui/card.js";
 import { Empty, Failure } from "../ui/empty.js";
 import { Filters, FILTERS, NAMES } from "../ui/filters.js";
-import { nameOf, percentText } from "../ui/film.js";
+import { nameOf, percentText, titleOf } from "../ui/film.js";
 import { Icon } from "../ui/icons.js";
 import { StarsInput } from "../ui/stars.js";
 import { say } from "../ui/toast.js";
@@ -60,7 +60,7 @@ function useFilms(query) {
 
 function because(film) {
   const best = film.because?.filter((one) => one.contribution > 0).slice(0, REASONS) ?? [];
-  return best.map((one) => `${one.title} (${percentText(one.share)})`).join(", ");
+  return best.map((one) => `${titleOf(one.title)} (${percentText(one.share)})`).join(", ");
 }
 
 function Choice({ film, onLeft }) {

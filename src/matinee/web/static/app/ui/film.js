@@ -21,6 +21,9 @@ export function namesOf({ name: written }) {
   return { name, main, sub, other: spoken(other.replace(/^a\.?k\.?a\.? /i, "")) };
 }
 
+// As `nameOf`, where only the data set's title is at hand.
+export const titleOf = (title) => nameOf({ name: title.replace(/ \(\d{4}\)$/, "") });
+
 export const addressOf = (film) => `/film/${encodeURIComponent(film.movie_id)}`;
 
 const genresOf = (film) => film.genres.filter((genre) => genre !== "(no genres listed)");
