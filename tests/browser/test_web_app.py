@@ -8,7 +8,18 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-PAGES = ("/", "/for-you", "/search?q=star", "/film/260", "/taste", "/movie-night", "/import", "/operator", "/join#x")
+PAGES = (
+    "/",
+    "/for-you",
+    "/search?q=star",
+    "/film/260",
+    "/my-films",
+    "/taste",
+    "/movie-night",
+    "/import",
+    "/operator",
+    "/join#x",
+)
 
 
 def rate_by_keyboard(page: Page, film: str, key: str = "5") -> None:
@@ -76,6 +87,21 @@ def test_an_empty_list_says_what_to_relax(page: Page) -> None:
     page.goto("/for-you?genre_any=Western&year_from=2010&min_ratings=100")
     page.get_by_role("button", name=re.compile("^Take .* off$")).click()
     expect(page.locator(".choice").first).to_be_visible()
+
+
+def test_a_film_to_watch_and_one_never_to_suggest_are_kept(page: Page) -> None:
+    page.goto("/for-you")
+    hidden = page.locator(".choice .card-poster").nth(1).get_attribute("aria-label") or ""
+    page.get_by_role("button", name="Want to watch").first.click()
+    expect(page.get_by_role("button", name="Want to watch").first).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Not interested in").nth(1).click()
+    expect(page.get_by_text("is never suggested again")).to_be_visible()
+    expect(page.locator(f'.card-poster[aria-label="{hidden}"]')).to_have_count(0)
+    page.goto("/my-films?view=notInterested")
+    page.get_by_role("button", name="Allow again").click()
+    expect(page.get_by_role("button", name="Never suggested (0)")).to_be_visible()
+    page.get_by_role("button", name="To watch (1)").click()
+    expect(page.locator(".rows > li")).to_have_count(1)
 
 
 def test_more_films_come_without_repeats(page: Page) -> None:

@@ -11,7 +11,8 @@ from matinee.web.assets import Assets
 
 bp = APIBlueprint("page", __name__, enable_openapi=False)
 ADDRESSES = (
-    "/", "/for-you", "/search", "/film/<path:movie_id>", "/taste", "/movie-night", "/import", "/operator", "/join",
+    "/", "/for-you", "/search", "/film/<path:movie_id>", "/my-films", "/taste", "/movie-night",
+    "/import", "/operator", "/join",
 )  # fmt: skip
 """What the app's own router knows (static/app/pages.js)."""
 

@@ -9,6 +9,7 @@ export const pages = [
   { path: "/join", title: "Another browser", load: () => import("./pages/join.js") },
   { path: "/taste", title: "Your taste", nav: "Taste", icon: "palette", load: () => import("./pages/taste.js") },
   { path: "/movie-night", title: "Movie night", nav: "Movie night", icon: "people", load: () => import("./pages/movie-night.js") },
+  { path: "/my-films", title: "Your films", more: "Your films", load: () => import("./pages/my-films.js") },
   { path: "/import", title: "Import and export", more: "Import and export", load: () => import("./pages/import.js") },
   { path: "/operator", title: "Behind the curtain", more: "Behind the curtain (operator)", load: () => import("./pages/operator.js") },
 ];

@@ -116,7 +116,7 @@ export default function Rate() {
   return html`<div class="page rate">
     <section class="rate-wall" aria-labelledby="wall-title">
       <h1 id="wall-title">What have you seen?</h1>
-      <p class="lead">Give stars to films that you know. The list beside follows each of them.</p>
+      <p class="lead">Give stars to films that you know. Your list follows each of them.</p>
       ${failure && html`<${Failure} error=${failure} retry=${renew} />`}
       <div class="wall" aria-busy=${!wall}>
         ${(wall ?? Array(WALL).fill(null)).map((film, place) =>
