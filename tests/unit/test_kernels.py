@@ -192,6 +192,23 @@ def test_a_second_process_loads_what_the_first_compiled(tmp_path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")} == compiled
 
 
+def test_where_no_folder_can_be_written_kernels_are_compiled_for_this_time(tmp_path) -> None:
+    """Not even a home is needed: whoever runs an installation of root's by `sudo` has root's."""
+    code = """
+import os
+from matinee.models.kernels import gramian
+print(os.path.isdir(os.environ["NUMBA_CACHE_DIR"]), os.environ["NUMBA_CACHE_DIR"].startswith(os.environ["TMPDIR"]))
+"""
+    environment = {
+        "HOME": os.devnull, "TMPDIR": str(tmp_path), "PATH": os.defpath,
+        "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator,UserWideCacheLocator",
+    }  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"
+    assert "NUMBA_CACHE_DIR" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of this kind")
 @pytest.mark.parametrize(
     ("name", "features", "width"), [("x86-64-v3", "+avx,+avx2,+fma", 8), ("x86-64", "+sse2", 4)]
