@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
+import polars as pl
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
-from werkzeug.serving import make_server
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from served_app import served
 
 import matinee
 from chromium import ARGUMENTS, executable
 from matinee import training
+from matinee.data.dataset import Dataset
 from matinee.registry import Registry
 from matinee.settings import Settings
-from matinee.store.ratings import RatingStore
-from matinee.web.app import create_app
-from matinee.web.serving import Models, RegistrySource
 
 PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
+LINKS = {260: ("0076759", 11), 296: ("0110912", 680), 6: ("0113277", 949)}
+"""IMDb's and TMDb's numbers of some films; the sample has none."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,20 +32,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="package")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def linked_sample() -> Dataset:
+    """The bundled sample, some of its films with their numbers elsewhere."""
+    sample = matinee.load("sample")
+    rows = [(movie_id, imdb, tmdb) for movie_id, (imdb, tmdb) in LINKS.items()]
+    links = pl.DataFrame(rows, schema=["movie_id", "imdb_id", "tmdb_id"], orient="row")
+    movies = sample.movies.drop("imdb_id", "tmdb_id").join(links, on="movie_id", how="left", maintain_order="left")
+    return replace(sample, movies=movies.select(sample.movies.columns).cast(dict(sample.movies.schema)))
+
+
+@pytest.fixture(scope="package")
+def address(tmp_path_factory: pytest.TempPathFactory, linked_sample: Dataset) -> Iterator[str]:
     """Address of a service with a model of the bundled sample."""
     settings = Settings(home=tmp_path_factory.mktemp("browser"))
-    training.train(matinee.load("sample"), Registry(settings.models_dir), picks=matinee.ImplicitALS(), test=0)
-    store, models = RatingStore(settings.database), Models(RegistrySource(settings.models_dir))
-    models.refresh()
-    server = make_server("127.0.0.1", 0, create_app(settings, store, models), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-    store.close()
+    training.train(linked_sample, Registry(settings.models_dir), picks=matinee.ImplicitALS(), test=0)
+    with served(settings) as service:
+        yield service.address
 
 
 @pytest.fixture(scope="package")
@@ -60,7 +64,7 @@ def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
     elsewhere: list[str] = []
 
     def note(request: Request) -> None:
-        if not request.url.startswith(address):
+        if not request.url.startswith((address, "blob:", "data:")):
             elsewhere.append(request.url)
 
     context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 860})
@@ -72,10 +76,15 @@ def context(browser: Browser, address: str) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
+def problems() -> list[str]:
+    """What went wrong in the page; a test that provokes something takes it out."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, problems: list[str]) -> Iterator[Page]:
     """A window in which nothing may go wrong unseen."""
     page = context.new_page()
-    problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("console", lambda message: problems.append(message.text) if message.type in ("error", "warning") else None)
     yield page

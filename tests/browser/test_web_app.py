@@ -104,6 +104,33 @@ def test_a_film_to_watch_and_one_never_to_suggest_are_kept(page: Page) -> None:
     expect(page.locator(".rows > li")).to_have_count(1)
 
 
+def test_a_film_seen_elsewhere_is_rated_in_its_place(page: Page) -> None:
+    page.goto("/for-you")
+    card = page.locator(".choice").first
+    card.get_by_role("button", name="Seen").click()
+    with page.expect_response(lambda answer: answer.request.method == "POST" and answer.url.endswith("/ratings")):
+        card.get_by_role("slider").press("4")
+    expect(card.get_by_role("slider")).to_have_attribute("aria-valuetext", "4 stars")
+    name = card.locator(".card-poster").get_attribute("aria-label") or ""
+    page.goto("/my-films?view=ratings")
+    expect(page.locator(".rows > li")).to_have_count(1)
+    expect(page.locator(".rows > li")).to_contain_text(name.rpartition(", ")[0])
+
+
+def test_the_way_back_leads_to_where_one_was(page: Page) -> None:
+    page.goto("/for-you?min_ratings=25")
+    expect(page.locator(".choice")).to_have_count(24)
+    page.locator(".choice .card-poster").nth(20).scroll_into_view_if_needed()
+    was = page.evaluate("scrollY")
+    assert was > 500
+    page.locator(".choice .card-poster").nth(20).click()
+    expect(page.get_by_role("heading", name="Everybody")).to_be_visible()
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    expect(page).to_have_url(re.compile("for-you.min_ratings=25"))
+    page.wait_for_function("was => Math.abs(scrollY - was) < 2", arg=was)
+
+
 def test_more_films_come_without_repeats(page: Page) -> None:
     page.goto("/for-you")
     expect(page.locator(".choice")).to_have_count(24)

@@ -1,7 +1,7 @@
 // The person who uses this browser: id, ratings and marks. Pages read `person` through `usePerson` and change it through
 // the functions here, which show a change at once and take it back where the service refuses it.
 import { ask, of, Problem } from "./api.js";
-import { useEffect, useState } from "./html.js";
+import { useLayoutEffect, useState } from "./html.js";
 
 const KEPT = "matinee-user";
 const NOT_SEEN = "matinee-not-seen";
@@ -28,10 +28,11 @@ function changed() {
   listeners.forEach((listener) => listener());
 }
 
-// Draw a component again whenever the person changes.
+// Draw a component again whenever the person changes: from its first drawing on, since an effect that waits for the
+// screen would miss an answer that comes before it.
 export function usePerson() {
   const [, again] = useState(0);
-  useEffect(() => subscribe(() => again((turn) => turn + 1)), []);
+  useLayoutEffect(() => subscribe(() => again((turn) => turn + 1)), []);
   return person;
 }
 

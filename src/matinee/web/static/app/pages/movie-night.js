@@ -23,14 +23,15 @@ const MODES = [
 
 // The list for these people; asked again when anything changes, an older answer never shown over a newer one.
 function useList(members, options, vetoed) {
-  const [state, setState] = useState({ list: null, failure: null });
+  const [state, setState] = useState({ list: null, failure: null, busy: false });
   const wanted = JSON.stringify({ members, ...options, exclude: vetoed.map((film) => film.movie_id), limit: PAGE });
   useEffect(() => {
-    if (!members.length) return void setState({ list: null, failure: null });
+    if (!members.length) return void setState({ list: null, failure: null, busy: false });
     const stop = new AbortController();
+    setState((now) => ({ ...now, busy: true }));
     ask("/groups/recommendations", { body: JSON.parse(wanted), signal: stop.signal }).then(
-      (list) => setState({ list, failure: null }),
-      (failure) => failure.name === "AbortError" || setState({ list: null, failure }),
+      (list) => setState({ list, failure: null, busy: false }),
+      (failure) => failure.name === "AbortError" || setState({ list: null, failure, busy: false }),
     );
     return () => stop.abort();
   }, [wanted]);
@@ -174,7 +175,7 @@ export default function MovieNight({ address }) {
   const you = useMemo(() => (userId && ratings.size ? { name: "You", userId } : null), [userId, ratings.size > 0]);
   const guests = useMemo(() => [...(you && withMe ? [you] : []), ...people], [you, withMe, people]);
   const members = useMemo(() => (ready ? guests.map(memberOf) : []), [guests, ready]);
-  const { list, failure } = useList(members, { mode, veto }, vetoed);
+  const { list, failure, busy } = useList(members, { mode, veto }, vetoed);
   useArrival(address, add);
 
   function putVeto(film) {
@@ -204,7 +205,7 @@ export default function MovieNight({ address }) {
       <${Agreement} mode=${mode} veto=${veto} />
       ${vetoed.length > 0 && html`<p class="vetoed"><span class="quiet">Vetoed: ${vetoed.map(nameOf).join(", ")}.</span> <button class="link-button" onClick=${() => setVetoed([])}>Allow all again</button></p>`}
     </section>
-    <section class="night-list" aria-label="What you could watch" aria-busy=${members.length > 0 && !list && !failure}>
+    <section class="night-list" aria-label="What you could watch" aria-busy=${busy}>
       <h2 class="hidden">What you could watch</h2>
       ${failure && html`<${Failure} error=${failure} />`}
       ${ready && !members.length && html`<${NobodyYet} />`}
