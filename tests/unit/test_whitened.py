@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinee.models.kernels import aligned_zeros, padded_rank
-from matinee.models.likes import Side, in_own_basis
+from matinee.models.likes import Side, own_basis, turned
 from matinee.models.solver import solve_row
 
 N_COLUMNS = 90
@@ -104,9 +104,10 @@ def test_in_its_own_basis_the_gramian_is_diagonal_and_products_stay(even: bool) 
     factors, rank = aligned_zeros(5000, 32), 20
     factors[:, :rank] = rng.normal(size=(5000, rank)) * np.linspace(0.1, 3, rank)
     weights = np.full(5000, 0.3, np.float32) if even else rng.uniform(0.1, 2, 5000).astype(np.float32)
-    turned, shared = in_own_basis(factors, weights, rank)
-    gram = (turned * weights[:, None]).T.astype(float) @ turned
+    turn, shared = own_basis(factors, weights, rank)
+    goal = turned(factors, turn)
+    gram = (goal * weights[:, None]).T.astype(float) @ goal
     np.testing.assert_allclose(gram[:rank, :rank], np.diag(shared[:rank]), atol=1e-3 * shared.max())
     assert (np.diff(shared[:rank]) <= 0).all()
-    assert not turned[:, rank:].any()
-    np.testing.assert_allclose(turned[:50] @ turned[:50].T, factors[:50] @ factors[:50].T, atol=1e-3)
+    assert not goal[:, rank:].any()
+    np.testing.assert_allclose(goal[:50] @ goal[:50].T, factors[:50] @ factors[:50].T, atol=1e-3)

@@ -20,11 +20,15 @@ from matinee.data.ratings import Csr, Float32, Int32, Ratings
 from matinee.errors import ParameterError
 from matinee.models.als import Layout
 from matinee.models.factors import FactorModel, PersonSystem
-from matinee.models.kernels import gramian, warm
-from matinee.models.likes import Side, first_factors, in_own_basis, liked_part, noise_level
+from matinee.models.kernels import aligned_zeros, gramian, warm
+from matinee.models.likes import Side, first_factors, liked_part, noise_level, own_basis, turned
 from matinee.models.progress import COMPILING
 
 Float64 = npt.NDArray[np.float64]
+
+CG_STEPS = 2
+CG_FROM = 2**33
+"""Likes times rank² from which "auto" takes conjugate gradients: exact iterations cost a fraction of a second below."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,8 @@ class ImplicitALS:
     ``1 + alpha * stars``, every other pair a dislike of confidence 1, and the weight of a row's squared factors is
     `regularization` times its number of ratings (to the power of `nu`, which Spark lacks).
 
-    Every row is solved exactly, users last, so that folding in a user's own ratings gives that user's factors. The
-    result depends on the seed and the ratings, not on the number of threads.
+    Users are solved last and exactly, so that folding in a user's own ratings gives that user's factors. The result
+    depends on the seed and the ratings, not on the number of threads.
 
     Parameters
     ----------
@@ -97,6 +101,10 @@ class ImplicitALS:
         "ials" or "spark".
     alpha
         Confidence per star of Spark's objective.
+    solver
+        How rows are solved before the last time: "exact", by a few steps of conjugate gradients from the factors of
+        the iteration before ("cg", `matinee.models.kernels.conjugate`), or "auto", which steps where there are so
+        many likes and so high a rank that this is faster by more than it leaves to the next iteration.
     threads
         None for all processors.
 
@@ -118,6 +126,7 @@ class ImplicitALS:
     seed: int = 5
     objective: Literal["ials", "spark"] = "ials"
     alpha: float = 1.0
+    solver: Literal["auto", "exact", "cg"] = "auto"
     threads: int | None = None
 
     def __post_init__(self) -> None:
@@ -132,6 +141,8 @@ class ImplicitALS:
                 raise ParameterError(f"{name}={getattr(self, name)}: give a number from 0 to 1")
         if self.objective not in ("ials", "spark"):
             raise ParameterError(f"objective={self.objective!r}: 'ials' and 'spark' are allowed")
+        if self.solver not in ("auto", "exact", "cg"):
+            raise ParameterError(f"solver={self.solver!r}: 'auto', 'exact' and 'cg' are allowed")
         if self.threads is not None and self.threads < 1:
             raise ParameterError(f"threads={self.threads}: give at least 1, or None for all processors")
 
@@ -221,22 +232,33 @@ class ImplicitALS:
         ones = np.ones(layout.by_item.n_rows)
         items = self._side(layout.by_item, scale, ones, ones * a.sum())
         constant = -float(np.sum(users.targets / users.roots, dtype=np.float64)) if self.objective == "spark" else 0.0
+        steps = self.solver == "cg" or (self.solver == "auto" and layout.by_user.nnz * self.rank**2 >= CG_FROM)
         # random items first: on a million synthetic likes, random users did worse in ten iterations than this in two
         y = first_factors(layout.item_order, self.rank, self.seed)
-        x, y, _ = self._solve(users, items, y)
+        x, y, _ = self._solve(users, items, y, aligned_zeros(len(a), y.shape[1]) if steps else None)
         for iteration in range(self.iterations):
-            y, _, _ = self._solve(items, users, x)
-            x, y, shares = self._solve(users, items, y)
+            y, x, _ = self._solve(items, users, x, y if steps else None)
+            last = iteration + 1 == self.iterations
+            x, y, shares = self._solve(users, items, y, x if steps and not last else None)
             norms = np.einsum("ij,ij->i", y, y, dtype=np.float64)
             loss = float(shares.sum() + constant + items.regularization @ norms)
             tell(ImplicitProgress(iteration + 1, self.iterations, loss))
         return x, y
 
-    def _solve(self, side: Side, fixed: Side, factors: Float32) -> tuple[Float32, Float32, Float64]:
-        """Solve one side; return its factors, those that were fixed in the same basis, and the rows' losses."""
-        turned, shared = in_own_basis(factors, fixed.gram_weights, self.rank, self.threads)
-        solved, shares = side.solve(turned, shared, self.threads)
-        return solved, turned, shares
+    def _solve(
+        self, side: Side, fixed: Side, factors: Float32, start: Float32 | None
+    ) -> tuple[Float32, Float32, Float64]:
+        """Solve one side, exactly or by steps from `start`, which is in the basis of the factors that are fixed.
+
+        Returns its factors, the fixed ones in the same basis, and the rows' losses.
+        """
+        turn, shared = own_basis(factors, fixed.gram_weights, self.rank, self.threads)
+        goal = turned(factors, turn, self.threads)
+        if start is None:
+            solved, shares = side.solve(goal, shared, self.threads)
+        else:
+            solved, shares = side.approach(goal, shared, turned(start, turn, self.threads), CG_STEPS, self.threads)
+        return solved, goal, shares
 
     def _side(self, rows: Csr, scale: tuple[float, float], pair_weights: Float64, mass: Float64) -> Side:
         w, t = self.weights(rows.values, scale)

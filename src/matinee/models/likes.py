@@ -1,4 +1,4 @@
-"""What `ImplicitALS` alternates over: who liked what, the weights of it, and one exact solve of all rows of a side."""
+"""What `ImplicitALS` alternates over: who liked what, the weights of it, and the solve of all rows of a side."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Side:
     regularization: Float32
 
     def solve(self, factors: Float32, shared: Float32, threads: int | None = None) -> tuple[Float32, Float64]:
-        """Solve every row exactly, in a basis in which the Gramian is diagonal (see `in_own_basis`).
+        """Solve every row exactly, in a basis in which the Gramian is diagonal (see `own_basis`).
 
         Parameters
         ----------
@@ -75,6 +75,37 @@ class Side:
         run_blocks(work, equal_blocks(counts + np.minimum(counts, width) // 3 + 16), threads)
         return out, shares
 
+    def approach(
+        self, factors: Float32, shared: Float32, start: Float32, steps: int, threads: int | None = None
+    ) -> tuple[Float32, Float64]:
+        """Improve every row by a few steps of conjugate gradients, for ranks where `solve` takes long.
+
+        Parameters
+        ----------
+        factors, shared, threads
+            As for `solve`.
+        start
+            Shape ``(n_rows, width)``: where each row begins, in the same basis; it is overwritten.
+        steps
+            How many steps; from zeros, as many as a row has entries solve it.
+
+        Returns
+        -------
+        (x, shares)
+            As from `solve`, at the x that was reached.
+        """
+        shares = np.zeros(len(start), np.float64)
+        kernel, flat, flat_out = warm()["step_whitened"], factors.reshape(-1), start.reshape(-1)
+
+        def work(first: int, last: int) -> None:
+            kernel(
+                first, last, self.indptr, self.indices, self.roots, self.targets, flat, shared, self.gram_weights,
+                self.regularization, steps, flat_out, shares,
+            )  # fmt: skip
+
+        run_blocks(work, equal_blocks(np.diff(self.indptr) + 16), threads)
+        return start, shares
+
 
 def noise_level(weights: Float64, user_rows: Int32, item_rows: Int32, user_mass: Float64, item_mass: Float64) -> float:
     """Return how large the strongest direction of the likes would be if who liked what were chance.
@@ -101,10 +132,8 @@ def noise_level(weights: Float64, user_rows: Int32, item_rows: Int32, user_mass:
     return total
 
 
-def in_own_basis(
-    factors: Float32, row_weights: Float32, rank: int, threads: int | None = None
-) -> tuple[Float32, Float32]:
-    """Turn factors into the basis in which their Gramian is diagonal, the largest first.
+def own_basis(factors: Float32, row_weights: Float32, rank: int, threads: int | None = None) -> tuple[Float32, Float32]:
+    """Find the basis in which the Gramian of factors is diagonal, the largest first.
 
     Parameters
     ----------
@@ -119,8 +148,8 @@ def in_own_basis(
 
     Returns
     -------
-    (turned, shared)
-        Shapes ``(n, width)`` and ``(width,)``: the Gramian's diagonal, ones behind `rank`.
+    (turn, shared)
+        Shapes ``(rank, rank)``, for `turned`, and ``(width,)``: the Gramian's diagonal, ones behind `rank`.
     """
     even = bool(np.all(row_weights == row_weights[0]))
     weighted = factors if even else factors * np.sqrt(row_weights)[:, None]
@@ -128,14 +157,18 @@ def in_own_basis(
     values, basis = np.linalg.eigh(gram * (float(row_weights[0]) if even else 1.0))
     shared = np.ones(factors.shape[1], np.float32)
     shared[:rank] = np.maximum(values[::-1], 0)
-    turn, turned = np.ascontiguousarray(basis[:, ::-1], np.float32), aligned_zeros(*factors.shape)
+    return np.ascontiguousarray(basis[:, ::-1], np.float32), shared
+
+
+def turned(factors: Float32, turn: Float32, threads: int | None = None) -> Float32:
+    """Return factors, shape ``(n, width)``, in another basis; the result does not depend on `threads`."""
+    rank, n, out = len(turn), len(factors), aligned_zeros(*factors.shape)
 
     def work(first: int, last: int) -> None:
-        turned[first:last, :rank] = factors[first:last, :rank] @ turn
+        out[first:last, :rank] = factors[first:last, :rank] @ turn
 
-    n = len(factors)
     run_blocks(work, [(first, min(first + TURN_ROWS, n)) for first in range(0, n, TURN_ROWS)], threads)
-    return turned, shared
+    return out
 
 
 def first_factors(order: Int64, rank: int, seed: int) -> Float32:

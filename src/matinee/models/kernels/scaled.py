@@ -85,6 +85,25 @@ def scale_sum(
 
 
 @intrinsic
+def add_scaled(_context: Any, a: Any, a_start: Any, scale: Any, g: Any, g_start: Any, floats: Any) -> Any:
+    """Add ``scale * A`` to G."""
+
+    def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        emit = Emitter(builder)
+        places = [emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 3)]
+        wide = emit.spread(args[2])
+
+        def step(here: list[ir.Value], v: int, total: ir.Value) -> ir.Value:
+            emit.store(emit.fma(emit.load(here[0], v), wide, emit.load(here[1], v)), here[1], v)
+            return total
+
+        _each_block(emit, args[5], places, step)
+        return context.get_dummy_value()
+
+    return types.void(a, _i64, _f4, g, _i64, _i64), code
+
+
+@intrinsic
 def product(_context: Any, x: Any, x_start: Any, a: Any, a_start: Any, floats: Any) -> Any:
     """Return ``X . A``."""
 

@@ -213,9 +213,9 @@ def warm(notify: Callable[[], None] | None = None) -> dict[str, Any]:
 def _load() -> None:
     with _lock:
         if not _compiled:
-            from matinee.models.kernels import rows, whitened
+            from matinee.models.kernels import conjugate, rows, whitened
 
-            _compiled.append(rows.compiled() | whitened.compiled())
+            _compiled.append(rows.compiled() | whitened.compiled() | conjugate.compiled())
 
 
 def _scratch_floats(f: int) -> int:
