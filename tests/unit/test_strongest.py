@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,7 +60,19 @@ def test_most_films_are_not_looked_at() -> None:
                 touched.append(key.stop)
             return super().__getitem__(key)
 
-    watched = ByLength(model, by_length.order.view(Watched), by_length.lengths, by_length.biases_after, by_length.head)
+    watched = replace(by_length, names=by_length.names.view(Watched))
     items, stars = model.seen.row(0)
     watched.shortlist(model.fold_in_rows(items, stars), 5, np.ones(len(model.items), np.bool_))
     assert max(touched) < len(model.items) / 2
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_items_may_have_other_numbers_outside(kind: int) -> None:
+    model = MODELS[kind]
+    names = np.random.default_rng(4).permutation(2 * len(model.items))[: len(model.items)].astype(np.int32)
+    allowed = np.zeros(2 * len(model.items), np.bool_)
+    allowed[names[::3]] = True
+    person = model.fold_in_rows(*model.seen.row(3))
+    found = ByLength.of(model, names).shortlist(person, 7, allowed)
+    rows = ByLength.of(model).shortlist(person, 7, allowed[names])
+    assert sorted(found.tolist()) == sorted(names[rows].tolist())

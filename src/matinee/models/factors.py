@@ -18,6 +18,7 @@ from matinee.models.topk import top_k
 
 FEW_RATINGS = 10.0
 """An item with so many ratings is thought half as similar to others as its factors say."""
+EPSILON = float(np.finfo(np.float32).eps)
 PAIRS_AT_ONCE = 1 << 14
 """Pairs whose factors are gathered at a time: at rank 64 they fill 8 MiB, which the caches hold."""
 
@@ -137,11 +138,14 @@ class FactorModel(ABC):
             If a rating lies outside the scale.
         """
         low, high = self.scale
-        if not bool(((stars >= low) & (stars <= high)).all()):
+        if len(stars) and not (stars.min() >= low and stars.max() <= high):  # NaN is neither
             raise ParameterError(f"ratings {stars.tolist()} leave the scale; {low:g} to {high:g} stars are allowed")
         order = item_rows.argsort()
-        order = order[np.count_nonzero(item_rows < 0) :]
-        rows, stars = item_rows[order], stars[order]
+        rows = item_rows[order]
+        if len(rows) and rows[0] < 0:
+            order = order[np.count_nonzero(rows < 0) :]
+            rows = item_rows[order]
+        stars = stars[order]
         system = self.person_system(rows, stars, None if emphasis is None else emphasis[order])
         factors, bias = system.solve()
         return Person(self, rows, stars, factors, bias, system)
@@ -186,10 +190,10 @@ class FactorModel(ABC):
         """Size of the largest item bias."""
         return float(np.abs(self.item_biases).max(initial=0))
 
-    def rounding(self, norms: npt.NDArray[Any], constants: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def rounding(self, norms: npt.ArrayLike, constants: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Bound what float32 products may be off, for people with factors so long and so much added to every score."""
-        size = norms * self.largest_norm + self.largest_bias + np.abs(constants)
-        return np.asarray(np.finfo(np.float32).eps * (self.rank + 4) * size, np.float64)
+        size = np.multiply(norms, self.largest_norm) + self.largest_bias + np.abs(constants)
+        return np.asarray(EPSILON * (self.rank + 4) * size, np.float64)
 
     def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
         """Find the items whose factors point the same way, best first, the item itself left out.

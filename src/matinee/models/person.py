@@ -54,8 +54,11 @@ class PersonSystem:
         return self._bordered(self.factors)
 
     def _bordered(self, factors: npt.NDArray[np.floating]) -> Float64:
-        rows = np.asarray(factors, np.float64)
-        return rows if self.bias_regularization is None else np.column_stack([rows, np.ones(len(rows))])
+        n, rank = factors.shape
+        rows = np.empty((n, rank + (self.bias_regularization is not None)))
+        rows[:, :rank] = factors
+        rows[:, rank:] = 1
+        return rows
 
     def _apply_inverse(self, right: Float64) -> Float64:
         from scipy.linalg.lapack import dpotrs
@@ -68,7 +71,7 @@ class PersonSystem:
         from scipy.linalg.lapack import dpotrf
 
         rank = self.factors.shape[1]
-        a = (self._rows * np.asarray(self.weights, np.float64)[:, None]).T @ self._rows
+        a = (self._rows * self.weights[:, None]).T @ self._rows
         diagonal = a.reshape(-1)[:: len(a) + 1]
         diagonal[:rank] += self.regularization
         if self.gram is not None:
@@ -90,7 +93,7 @@ class PersonSystem:
         rank = self.factors.shape[1]
         if self.says_nothing:
             return np.zeros(rank, np.float32), 0.0
-        solution = self._apply_inverse(self._rows.T @ np.asarray(self.targets, np.float64))
+        solution = self._apply_inverse(self._rows.T @ self.targets.astype(np.float64))
         return solution[:rank].astype(np.float32), float(solution[rank:].sum())
 
     def leverages(self, item_factors: npt.NDArray[np.floating]) -> Float64:
@@ -178,8 +181,7 @@ class Person:
     @property
     def rounding(self) -> float:
         """A bound of the difference between `scores` and `exact_scores` of any item."""
-        norms, constants = np.array([np.linalg.norm(self.factors)]), np.array([self.bias + self.model.mean])
-        return float(self.model.rounding(norms, constants)[0])
+        return float(self.model.rounding(np.linalg.norm(self.factors), self.bias + self.model.mean))
 
     def best(self, n: int, allowed: Bools | None = None, *, include_seen: bool = False) -> tuple[Int64, Float64]:
         """Return the rows and exact scores of the `n` best allowed items, best first, ties by row."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from matinee.data.ratings import Bools, Float32, Int64
 from matinee.models.factors import FactorModel
@@ -32,8 +33,10 @@ class ByLength:
         Whose items.
     order
         Shape ``(n_items,)``: rows, the longest vector first.
-    lengths
-        Shape ``(n_items,)``, in that order.
+    names
+        Shape ``(n_items,)``: what they are called outside, in that order; rows too where nothing else was said.
+    lengths, biases
+        Shapes ``(n_items,)``, in that order.
     biases_after
         Shape ``(n_items,)``: the largest bias from each place of that order on.
     head
@@ -42,20 +45,24 @@ class ByLength:
 
     model: FactorModel
     order: Int64
+    names: Int64
     lengths: Float32
+    biases: Float32
     biases_after: Float32
     head: Float32
 
     @classmethod
-    def of(cls, model: FactorModel) -> ByLength:
-        """Sort the items of a model."""
+    def of(cls, model: FactorModel, names: npt.NDArray[np.integer] | None = None) -> ByLength:
+        """Sort the items of a model; `names`, shape ``(n_items,)``, number them as `allowed` and answers do."""
         lengths = np.linalg.norm(model.item_factors, axis=1)
         order = np.argsort(-lengths, kind="stable")
-        largest = np.maximum.accumulate(model.item_biases[order][::-1])[::-1]
-        return cls(model, order, lengths[order], largest, np.array(model.item_factors[order[:HEAD]]))
+        biases = model.item_biases[order]
+        largest = np.maximum.accumulate(biases[::-1])[::-1]
+        named = order if names is None else names[order].astype(np.int64)
+        return cls(model, order, named, lengths[order], biases, largest, np.array(model.item_factors[order[:HEAD]]))
 
     def shortlist(self, person: Person, k: int, allowed: Bools) -> Int64:
-        """Return the rows of everything that may be among the person's `k` best allowed items.
+        """Return everything, by name, that may be among the person's `k` best allowed items.
 
         Parameters
         ----------
@@ -64,7 +71,7 @@ class ByLength:
         k
             How many are wanted.
         allowed
-            Shape ``(n_items,)``.
+            Shape ``(largest name + 1,)`` or more.
 
         Returns
         -------
@@ -73,19 +80,22 @@ class ByLength:
         """
         n, slack, length = len(self.order), person.rounding, float(np.linalg.norm(person.factors))
         constant = np.float32(person.bias + self.model.mean)
-        rows, scores = np.empty(0, np.int64), np.empty(0, np.float32)
+        names, scores = np.empty(0, np.int64), np.empty(0, np.float32)
         first, last = 0, min(max(FIRST, 4 * k), n)
         while True:
-            block = self.order[first:last]
-            vectors = self.head[first:last] if last <= len(self.head) else self.model.item_factors[block]
+            block = self.names[first:last]
             mask = allowed[block]
-            found = (vectors @ person.factors + self.model.item_biases[block] + constant)[mask]
-            rows, scores = np.concatenate([rows, block[mask]]), np.concatenate([scores, found])
+            found = (self._vectors(first, last) @ person.factors + self.biases[first:last])[mask] + constant
+            names = np.concatenate([names, block[mask]]) if first else block[mask]
+            scores = np.concatenate([scores, found]) if first else found
             best = shortlist(scores, k, None, slack)
-            rows, scores = rows[best], scores[best]
+            names, scores = names[best], scores[best]
             if last == n:
-                return rows
+                return names
             reach = length * float(self.lengths[last]) + float(self.biases_after[last] + constant)
-            if len(rows) >= k and reach < float(scores.min()) - slack:
-                return rows
+            if len(names) >= k and reach < float(scores.min()) - slack:
+                return names
             first, last = last, min(2 * last, n)
+
+    def _vectors(self, first: int, last: int) -> Float32:
+        return self.head[first:last] if last <= len(self.head) else self.model.item_factors[self.order[first:last]]

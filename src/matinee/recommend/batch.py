@@ -132,7 +132,7 @@ def recommend_all(
 def _allowed(recommender: Recommender, rank_by: RankBy, filters: Filters) -> Bools:
     """Return which items of the model the filters leave, shape ``(n_items,)``."""
     scorer = recommender.scorer(rank_by)
-    masks = filters.removing(recommender.catalogue, ())
+    masks = filters.removing(recommender.catalogue)
     films = np.flatnonzero(scorer.rated & left(scorer.rated, masks))
     allowed = np.zeros(len(scorer.model.items), np.bool_)
     allowed[scorer.item_of[films]] = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, KeysView, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,6 +12,8 @@ from matinee.data.ratings import Bools, Int32
 from matinee.errors import ParameterError
 from matinee.models.factors import Id
 from matinee.recommend.catalogue import Catalogue
+
+NOTHING: Int32 = np.empty(0, np.int32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class Filters:
         """
         return cls(**checked(options, cls))
 
-    def removing(self, catalogue: Catalogue, seen: Iterable[Id]) -> dict[str, Bools]:
+    def removing(self, catalogue: Catalogue, seen: Int32 = NOTHING) -> dict[str, Bools]:
         """Return, by the name of every filter that is set, which films it removes, shapes ``(n_movies,)``.
 
         Parameters
@@ -87,7 +89,7 @@ class Filters:
         catalogue
             The films.
         seen
-            Ids that the person rated.
+            Shape ``(k,)``: rows in the catalogue of what the person rated; -1 is passed over.
 
         Raises
         ------
@@ -96,15 +98,20 @@ class Filters:
         UnknownMovieError
             If `exclude` or `only` names a film that is not in the catalogue.
         """
-        active = {field.name: getattr(self, field.name) for field in fields(self)}
         masks = {
-            name: _MASKS[name](value, catalogue)
-            for name, value in active.items()
-            if name in _MASKS and value != _DEFAULTS[name]
+            name: mask(getattr(self, name), catalogue)
+            for name, mask in _MASKS.items()
+            if getattr(self, name) != _DEFAULTS[name]
         }
         if not self.include_seen:
-            masks["include_seen"] = _among(catalogue.known_rows(seen), catalogue)
+            masks["include_seen"] = _among(seen, catalogue)
         return masks
+
+
+def names_of(kind: Any) -> KeysView[str]:
+    """Return the names of the fields of a dataclass, without a loop over them: a list asks for six."""
+    names: dict[str, Any] = kind.__dataclass_fields__
+    return names.keys()
 
 
 def checked(options: Mapping[str, Any], *kinds: Any) -> Mapping[str, Any]:
@@ -115,9 +122,10 @@ def checked(options: Mapping[str, Any], *kinds: Any) -> Mapping[str, Any]:
     ParameterError
         Naming those that are not, and what there is.
     """
-    allowed = {field.name for kind in kinds for field in fields(kind)} - {"ratings"}
-    if unknown := sorted(options.keys() - allowed):
-        raise ParameterError(f"{', '.join(unknown)}: no such option; there are: {', '.join(sorted(allowed))}")
+    known = set[str]().union(*map(names_of, kinds)) - {"ratings"}
+    if unknown := sorted(options.keys() - known):
+        allowed = sorted(known)
+        raise ParameterError(f"{', '.join(unknown)}: no such option; there are: {', '.join(allowed)}")
     return options
 
 
@@ -168,6 +176,11 @@ def left(pool: Bools, masks: Mapping[str, Bools]) -> Bools:
     return remaining
 
 
+def count_removed(pool: Bools, masks: Mapping[str, Bools]) -> dict[str, int]:
+    """Count how many films of `pool` each filter removes by itself."""
+    return {name: int(np.count_nonzero(pool & mask)) for name, mask in masks.items()}
+
+
 def advise(pool: Bools, masks: Mapping[str, Bools]) -> str | None:
     """Name what to relax so that films are left: the one filter that frees most, or as many as it takes.
 
@@ -196,4 +209,4 @@ def advise(pool: Bools, masks: Mapping[str, Bools]) -> str | None:
 def _gain(pool: Bools, masks: Mapping[str, Bools], name: str) -> tuple[int, int]:
     """Count the films left without one filter, and, to choose among those that free none, what it removes."""
     others = {other: mask for other, mask in masks.items() if other != name}
-    return int(left(pool, others).sum()), int((pool & masks[name]).sum())
+    return int(np.count_nonzero(left(pool, others))), int(np.count_nonzero(pool & masks[name]))

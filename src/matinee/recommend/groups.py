@@ -11,7 +11,7 @@ import numpy as np
 from matinee.data.ratings import Int64
 from matinee.errors import ParameterError
 from matinee.models.factors import Id
-from matinee.recommend.filters import Filters, advise, left
+from matinee.recommend.filters import Filters, advise, count_removed, left
 from matinee.recommend.recommender import Recommender
 from matinee.recommend.scoring import Float64
 from matinee.recommend.taste import Taste
@@ -104,7 +104,8 @@ def recommend_group(
         raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
     chosen = Filters.of(filters)
     tastes = [Taste(ratings=ratings) for ratings in members]
-    masks = chosen.removing(recommender.catalogue, {movie_id for taste in tastes for movie_id in taste.seen})
+    seen = recommender.catalogue.known_rows({movie_id for taste in tastes for movie_id in taste.seen})
+    masks = chosen.removing(recommender.catalogue, seen)
     pool = recommender.pool(chosen)
     stars = np.stack([recommender.predict_all(taste) for taste in tastes])
     if veto is not None:
@@ -125,7 +126,7 @@ def recommend_group(
             for rank, (movie, row, score, turn) in enumerate(shown, offset + 1)
         ),
         total=len(films),
-        removed={name: int((pool & mask).sum()) for name, mask in masks.items()},
+        removed=count_removed(pool, masks),
         relax=None if len(films) else advise(pool, masks),
     )  # fmt: skip
 

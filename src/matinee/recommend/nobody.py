@@ -41,7 +41,7 @@ def general_list(catalogue: Catalogue, kind: Kind, *, limit: int = 10, offset: i
         raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
     scores = general_scores(catalogue, kind)
     rated: Bools = catalogue.ratings_count > 0
-    rows = np.flatnonzero(left(rated, Filters.of(filters).removing(catalogue, ())))
+    rows = np.flatnonzero(left(rated, Filters.of(filters).removing(catalogue)))
     order = np.lexsort((rows, -scores[rows]))
     return catalogue.at(rows[order][offset : offset + limit])
 

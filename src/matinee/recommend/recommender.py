@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from matinee.models.intervals import interval, probability_above
 from matinee.models.parallel import one_blas_thread
 from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
-from matinee.recommend.filters import Filters, advise, checked, left
+from matinee.recommend.filters import Filters, advise, checked, count_removed, left, names_of
 from matinee.recommend.observing import Observer
 from matinee.recommend.rerank import POOL, Dials, RankBy, diversify, popularity_boost
 from matinee.recommend.results import Explanation, Prediction, Recommendation, Recommendations, Similar
@@ -133,16 +133,16 @@ class Recommender:
         if limit < 0 or offset < 0:
             raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
         filters, dials, taste = self._sort_out(ratings, options)
-        masks = filters.removing(self.catalogue, taste.seen)
-        pool = self.pool(filters)
         seeds = Seeds.of(taste, self.catalogue)
+        masks = filters.removing(self.catalogue, seeds.seen)
+        pool = self.pool(filters)
         ordered = self._order(seeds, dials, left(pool, masks), offset + limit)
-        total = int(ordered.allowed.sum())
+        total = int(np.count_nonzero(ordered.allowed))
         answer = Recommendations(
             model_id=self.model_id,
             recommendations=self._show(ordered, seeds, offset, REASONS if explain else 0),
             total=total,
-            removed={name: int((pool & mask).sum()) for name, mask in masks.items()},
+            removed=count_removed(pool, masks),
             relax=None if total else advise(pool, masks),
         )
         if self._observer is not None:
@@ -155,8 +155,7 @@ class Recommender:
             options = {**options, "user_id": self._native(options["user_id"])}
 
         def pick(kind: type[_Options], **more: Any) -> _Options:
-            names = {field.name for field in fields(kind)}
-            return kind(**more, **{name: value for name, value in options.items() if name in names})
+            return kind(**more, **{name: options[name] for name in options.keys() & names_of(kind)})
 
         return pick(Filters), pick(Dials), pick(Taste, ratings=ratings)
 
@@ -238,15 +237,16 @@ class Recommender:
         same = ordered.scorer is self._stars
         raters = ordered.person if same else self._stars.place_seeds(seeds)
         stars, low, high = self._stars_of(raters, rows)
-        why = reasons(ordered.scorer, self.catalogue, ordered.person, rows, scores, most) if most else None
+        nothing: list[Any] = [None] * len(rows)
+        why = reasons(ordered.scorer, self.catalogue, ordered.person, rows, scores, most) if most else nothing
+        numbers = (nothing if column is None else column.tolist() for column in (scores, stars, low, high))
+        shown = zip(self.catalogue.at(rows.tolist()), why, *numbers, strict=True)
         return tuple(
             Recommendation(
-                **_facts(movie), rank=offset + place + 1, score=float(scores[place]), stars=float(stars[place]),
-                stars_low=None if low is None else float(low[place]),
-                stars_high=None if high is None else float(high[place]),
-                **(vars(why[place]) if why else {}),
+                movie.movie_id, movie.title, movie.name, movie.year, movie.genres, rank, score, centre, least, best,
+                movie.ratings_count, **(vars(reason) if reason else {}),
             )
-            for place, movie in enumerate(self.catalogue.at(rows))
+            for rank, (movie, reason, score, centre, least, best) in enumerate(shown, offset + 1)
         )  # fmt: skip
 
     @one_blas_thread()
@@ -307,14 +307,14 @@ class Recommender:
         """
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
         filters, dials, taste = self._sort_out(ratings, options)
-        masks = filters.removing(self.catalogue, taste.seen)
         seeds = Seeds.of(taste, self.catalogue)
+        masks = filters.removing(self.catalogue, seeds.seen)
         ordered = self._order(seeds, dials, left(self.pool(filters), masks), len(self.catalogue))
         scorer, person = ordered.scorer, ordered.person
         score = scorer.exact(person, rows)
         place = np.flatnonzero(ordered.rows == rows[0])
         last = ordered.scores[min(limit, len(ordered.scores)) - 1] if limit and len(ordered.scores) else -np.inf
-        unseen = left(self.rated, Filters().removing(self.catalogue, taste.seen))
+        unseen = left(self.rated, Filters().removing(self.catalogue, seeds.seen))
         [why] = reasons(scorer, self.catalogue, person, rows, score, None)
         return Explanation(
             model_id=self.model_id, movie_id=movie.movie_id, title=movie.title, score=float(score[0]),

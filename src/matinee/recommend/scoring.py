@@ -36,25 +36,29 @@ class Seeds:
         Shape ``(k,)``: how much each counts; None for ones.
     user_id
         See `Taste`.
+    seen
+        Shape ``(n,)``: rows of everything that the person rated, -1 for what the catalogue lacks.
     """
 
     rows: Int32
     stars: Float32
     emphasis: Float32 | None
     user_id: Id | None
+    seen: Int32
 
     @classmethod
     def of(cls, taste: Taste, catalogue: Catalogue) -> Seeds:
         """Look a person's films up; those outside of the catalogue are left out."""
-        seeds, emphasis = taste.seeds, taste.emphasis
-        rows, stars = catalogue.known_rows(seeds), np.fromiter(seeds.values(), np.float32, len(seeds))
+        seeds, emphasis, seen = taste.seeds, taste.emphasis, catalogue.known_rows(taste.seen)
+        rows = seen if seeds is taste.seen else catalogue.known_rows(seeds)
+        stars = np.fromiter(seeds.values(), np.float32, len(seeds))
         weights = None
         if emphasis is not None:
             weights = np.array([emphasis.get(movie_id, 1.0) for movie_id in seeds], np.float32)
         known = rows >= 0
         if known.all():
-            return cls(rows, stars, weights, taste.user_id)
-        return cls(rows[known], stars[known], None if weights is None else weights[known], taste.user_id)
+            return cls(rows, stars, weights, taste.user_id, seen)
+        return cls(rows[known], stars[known], None if weights is None else weights[known], taste.user_id, seen)
 
 
 class Scorer:
@@ -93,6 +97,7 @@ class Scorer:
         self.item_of: Int32 = np.full(len(catalogue), -1, np.int32)
         self.item_of[self._movie_of] = np.arange(len(model.items), dtype=np.int32)
         self.rated: Bools = self.item_of >= 0
+        self._unrated = np.flatnonzero(~self.rated)
 
     def place(self, taste: Taste) -> Person:
         """Fold a person in; see `place_seeds`."""
@@ -133,9 +138,12 @@ class Scorer:
 
     def exact(self, person: Person, rows: Rows) -> Float64:
         """Score some films in float64, the same bits always; see `matinee.models.topk`."""
-        scores = np.full(len(rows), self.fallback(person))
         items = self.item_of[rows]
-        scores[items >= 0] = person.exact_scores(items[items >= 0])
+        known = items >= 0
+        if known.all():
+            return person.exact_scores(items)
+        scores = np.full(len(rows), self.fallback(person))
+        scores[known] = person.exact_scores(items[known])
         return scores
 
     def base(self, person: Person, rows: Rows) -> Float64:
@@ -179,8 +187,8 @@ class Scorer:
         return rows[order], scores[order]
 
     def _shortlist(self, person: Person, n: int, allowed: Bools, boost: Float32 | None) -> Int64:
-        if boost is None and n <= len(self.rated) // FEW and not (allowed & ~self.rated).any():
-            return self._movie_of[self._by_length.shortlist(person, n, allowed[self._movie_of])].astype(np.int64)
+        if boost is None and n <= len(self.rated) // FEW and not allowed[self._unrated].any():
+            return self._by_length.shortlist(person, n, allowed)
         rough, slack = self.scores(person), person.rounding
         if boost is not None:
             rough = rough + boost
@@ -189,7 +197,7 @@ class Scorer:
 
     @cached_property
     def _by_length(self) -> ByLength:
-        return ByLength.of(self.model)
+        return ByLength.of(self.model, self._movie_of)
 
     def rank(self, person: Person, row: int, allowed: Bools) -> int:
         """Return the place that a film has, or would have, among the allowed ones by score, from 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from matinee.errors import ParameterError
 from matinee.models.factors import Id
@@ -58,15 +59,19 @@ class Taste:
                     f"and {len(missing) - 1} more"
                 )
 
-    @property
-    def seen(self) -> dict[Id, float]:
+    @cached_property
+    def seen(self) -> Mapping[Id, float]:
         """Every rating of the person, what-if included."""
+        if not self.what_if:
+            return self.ratings
         changed = {**self.ratings, **self.what_if}
         return {movie_id: stars for movie_id, stars in changed.items() if stars is not None}
 
-    @property
-    def seeds(self) -> dict[Id, float]:
-        """The ratings that shape the list."""
+    @cached_property
+    def seeds(self) -> Mapping[Id, float]:
+        """The ratings that shape the list: `seen` itself where all of them do."""
+        if not self.seed_off and self.since is None:
+            return self.seen
         off = set(self.seed_off)
         return {movie: stars for movie, stars in self.seen.items() if movie not in off and self._recent(movie)}
 

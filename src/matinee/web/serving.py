@@ -94,7 +94,7 @@ class Serving:
             If a filter is out of range.
         """
         everything = np.ones(len(self.catalogue), np.bool_)
-        allowed = left(everything, Filters.of(filters).removing(self.catalogue, ()))
+        allowed = left(everything, Filters.of(filters).removing(self.catalogue))
         rows = self.catalogue.find(q, MOST_FOUND) if q.strip() else self._orders[sort].tolist()
         return [row for row in rows if allowed[row]]
 
