@@ -14,8 +14,8 @@ INTRO = """# Benchmarks
 <!-- Written by `python -m bench.page` from bench/results/: run `make bench` to measure again. -->
 
 Peers and matinee run in one process tree on one machine, in turns, so that its drift hits all alike; a ratio is of
-medians. Same matrix, same number of factors, exact solves, no biases where a peer has none; "asked" is the target that
-we set ourselves before measuring. `make bench` repeats everything (about an hour), `make bench QUICK=1` a small version
+medians. Same matrix, same number of factors, same objective, no biases where a peer has none; "asked" is the target
+that we set ourselves before measuring. `make bench` repeats everything (about an hour), `make bench QUICK=1` a small version
 of it (five minutes); the raw numbers are in `bench/results/`, one JSON document per bench.
 
 What the shapes are: synthetic ratings with the counts of a MovieLens release (`matinee.data.synthetic`): films are seen
@@ -46,9 +46,11 @@ Python {machine["python"]}, {versions}.
 |---|---|---|---|
 {rows}
 
-```json
+<details><summary>All numbers</summary>
+
 {shown(document["raw"])}
-```
+
+</details>
 """
 
 
@@ -60,18 +62,36 @@ def row(check: dict[str, Any]) -> str:
     return f"| {check['name']} | {check['measured']:.4g}{unit} | {sign} {check['target']:g}{unit} | {verdict} |"
 
 
-def shown(raw: dict[str, Any]) -> str:
-    """Return the raw numbers, without the single splits of a quality bench."""
-    return json.dumps(rounded(raw), indent=1)
+def shown(raw: dict[str, Any], title: str = "") -> str:
+    """Return the raw numbers as tables, without the single splits of a quality bench."""
+    plain = {name: value for name, value in raw.items() if not isinstance(value, dict) and name != "splits"}
+    inner = {name: value for name, value in raw.items() if isinstance(value, dict)}
+    columns = list(next(iter(inner.values()), {}))
+    alike = len(inner) > 1 and all(list(value) == columns and _flat(value) for value in inner.values())
+    parts = [f"**{title}**"] if title and (plain or alike) else []
+    if plain:
+        parts.append(table(["", ""], [[name, text(value)] for name, value in plain.items()]))
+    if alike:
+        lines = [[name, *(text(value[column]) for column in columns)] for name, value in inner.items()]
+        return "\n\n".join([*parts, table(["", *columns], lines)])
+    return "\n\n".join(parts + [shown(value, f"{title}, {name}" if title else name) for name, value in inner.items()])
 
 
-def rounded(value: Any) -> Any:
-    """Keep four digits, and of long lists nothing."""
-    if isinstance(value, float):
-        return float(f"{value:.4g}")
-    if isinstance(value, dict):
-        return {name: rounded(inner) for name, inner in value.items() if name != "splits"}
-    return [rounded(inner) for inner in value] if isinstance(value, list) else value
+def table(head: list[str], lines: list[list[str]]) -> str:
+    """Return a table, the first column being names."""
+    rule = ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *lines])
+
+
+def text(value: Any) -> str:
+    """Return a number with four digits, and of lists every member."""
+    if isinstance(value, list):
+        return ", ".join(text(inner) for inner in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value).replace("|", "/")
+
+
+def _flat(value: dict[str, Any]) -> bool:
+    return not any(isinstance(inner, dict) for inner in value.values())
 
 
 if __name__ == "__main__":
