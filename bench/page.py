@@ -15,8 +15,8 @@ INTRO = """# Benchmarks
 
 Peers and matinee run in one process tree on one machine, in turns, so that its drift hits all alike; a ratio is of
 medians. Same matrix, same number of factors, same objective, no biases where a peer has none; "asked" is the target
-that we set ourselves before measuring. `make bench` repeats everything (about an hour), `make bench QUICK=1` a small version
-of it (five minutes); the raw numbers are in `bench/results/`, one JSON document per bench.
+that we set ourselves before measuring. `make bench` repeats everything (about an hour), `make bench QUICK=1` a small
+version of it (five minutes); the raw numbers are in `bench/results/`, one JSON document per bench.
 
 What the shapes are: synthetic ratings with the counts of a MovieLens release (`matinee.data.synthetic`): films are seen
 by taste and popularity, so that a ranking means something. `matinee` of one iteration is both sides solved, training
