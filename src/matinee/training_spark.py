@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from matinee.errors import DataError
-from matinee.evaluation.sums import list_metrics_of, list_sums, star_metrics_of, star_sums
+from matinee.evaluation.sums import list_metrics_of, list_part, star_metrics_of, star_part
 from matinee.registry import Registry
 from matinee.training import Report, Step, Trained
 
@@ -78,26 +78,24 @@ def measure(
 ) -> dict[str, Any]:
     """Fit on one part of the ratings and measure on the rest, all of it on the cluster."""
     from matinee.engines.spark.fit import fit_biases, fit_picks, fit_stars, on_spark
-    from matinee.engines.spark.frames import hash_split
-    from matinee.engines.spark.people import summed_over_people
+    from matinee.engines.spark.splits import cold_counts, hash_split
+    from matinee.evaluation.distributed import measured
 
     train_part, held_out = hash_split(ratings, test, seed)
     params = on_spark(stars, ratings)
     factors = _staged("stars, measuring", report, lambda: fit_stars(train_part, params))
     biases = factors.without_factors() if params.biases else fit_biases(train_part)
-    sums = summed_over_people(train_part, held_out, factors, star_sums)
-    measured: dict[str, Any] = {
-        "protocol": {"split": "hash", "test": test, "seed": seed, "held_out": held_out.count},
-        "cold_users": sums["cold_users"],
-        "cold_pairs": sums["pairs"] - sums["known"],
-        "stars": star_metrics_of(sums),
-        "baselines": {"damped bias": star_metrics_of(summed_over_people(train_part, held_out, biases, star_sums))},
+    result: dict[str, Any] = {
+        "protocol": {"split": "hash", "test": test, "seed": seed, "held_out": len(held_out)},
+        **cold_counts(train_part, held_out),
+        "stars": star_metrics_of(measured(star_part, factors, held_out)),
+        "baselines": {"damped bias": star_metrics_of(measured(star_part, biases, held_out))},
     }
     if picks:
         ranking = _staged("picks, measuring", report, lambda: fit_picks(train_part, picks))
         with suppress(DataError):  # nobody liked anything that was held out: lists cannot be measured
-            measured["picks"] = list_metrics_of(summed_over_people(train_part, held_out, ranking, list_sums))
-    return measured
+            result["picks"] = list_metrics_of(measured(list_part, ranking, held_out, train_part))
+    return result
 
 
 def _staged(stage: str, report: Report | None, work: Callable[[], Factors]) -> Factors:

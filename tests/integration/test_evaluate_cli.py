@@ -218,5 +218,5 @@ def test_wrong_usage_ends_with_two(ratings: Path, arguments: tuple[str, ...]) ->
     ],
 )
 def test_flags_name_what_is_tried(defaults: str, flags: dict[str, Any], space: dict[str, Any]) -> None:
-    names = ("rank", "regularization", "damping", "iterations", "biases", "alpha0", "shrinkage", "activity")
+    names = ("rank", "regularization", "damping", "iterations", "biases", "alpha0", "shrinkage", "activity", "alpha")
     assert chosen_space(defaults, dict.fromkeys(names) | flags) == space

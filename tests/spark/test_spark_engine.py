@@ -16,13 +16,16 @@ from matinee import ALS, ImplicitALS
 from matinee.cli import cli
 from matinee.data.splits import hash_split as local_split
 from matinee.engines.spark.fit import Factors, fit_biases, fit_picks, fit_stars, on_spark
-from matinee.engines.spark.frames import SparkRatings, from_ratings, hash_split
-from matinee.engines.spark.people import summed_over_people
+from matinee.engines.spark.frames import SparkRatings, from_ratings
+from matinee.engines.spark.people import measured_over_people
 from matinee.engines.spark.session import spark_session
+from matinee.engines.spark.splits import cold_counts, hash_split
 from matinee.errors import EngineError, ParameterError
-from matinee.evaluation.metrics import cold_counts, star_metrics
+from matinee.evaluation.distributed import measured
+from matinee.evaluation.metrics import cold_counts as local_cold_counts
+from matinee.evaluation.metrics import star_metrics
 from matinee.evaluation.ranking import rank_everything
-from matinee.evaluation.sums import list_metrics_of, list_sums, star_metrics_of, star_sums
+from matinee.evaluation.sums import list_metrics_of, list_part, star_metrics_of, star_part
 from matinee.models.als import ALSModel
 from matinee.models.implicit_als import ImplicitModel
 from matinee.registry import Registry
@@ -36,7 +39,8 @@ Parts = tuple[SparkRatings, SparkRatings, matinee.Ratings, matinee.Ratings]
 def parts(spark: SparkSession) -> Parts:
     """Training and test part of the sample, on the cluster and here."""
     ratings = matinee.load("sample").ratings
-    return (*hash_split(from_ratings(spark, ratings), 0.2, 0), *local_split(ratings, 0.2, 0))
+    train, test = hash_split(from_ratings(spark, ratings), 0.2, 0)
+    return train, test, *local_split(ratings, 0.2, 0)
 
 
 def here(factors: Factors, train: matinee.Ratings, params: ALS | ImplicitALS) -> ALSModel | ImplicitModel:
@@ -60,13 +64,9 @@ def test_stars_err_as_little_as_here_and_are_measured_alike(parts: Parts) -> Non
         errors.append((matinee.rmse(theirs, local_test), matinee.rmse(ours, local_test)))
     spark_rmse, local_rmse = np.mean(errors, axis=0)
     assert abs(spark_rmse - local_rmse) < 0.005
-    sums = summed_over_people(train, test, factors, star_sums)
-    counts = cold_counts(local_train, local_test)
-    assert (sums["cold_users"], sums["pairs"] - sums["known"]) == (counts["cold_users"], counts["cold_pairs"])
-    on_cluster, on_driver = star_metrics_of(sums), star_metrics(theirs, local_test)
-    assert on_cluster.keys() == on_driver.keys()
-    for name, value in on_driver.items():
-        assert on_cluster[name] == pytest.approx(value, abs=2e-3), name  # fallbacks differ a little without biases
+    assert cold_counts(train, test) == local_cold_counts(local_train, local_test)
+    on_cluster = star_metrics_of(measured(star_part, factors, test))
+    assert on_cluster == pytest.approx(star_metrics(theirs, local_test), abs=1e-6)
 
 
 def test_biases_beat_the_baseline_and_are_measured_alike(parts: Parts) -> None:
@@ -75,13 +75,12 @@ def test_biases_beat_the_baseline_and_are_measured_alike(parts: Parts) -> None:
     factors = fit_stars(train, params)
     model = here(factors, local_train, params)
     assert isinstance(model, ALSModel)
-    measured = star_metrics_of(summed_over_people(train, test, factors, star_sums))
-    for name, value in star_metrics(model, local_test).items():
-        assert measured[name] == pytest.approx(value, abs=1e-3), name
+    on_cluster = star_metrics_of(measured(star_part, factors, test))
+    assert on_cluster == pytest.approx(star_metrics(model, local_test), abs=1e-6)
     damped = matinee.damped_bias().fit(local_train)
-    assert measured["rmse"] is not None
-    assert measured["rmse"] < matinee.rmse(damped, local_test) - 0.005
-    biases = star_metrics_of(summed_over_people(train, test, factors.without_factors(), star_sums))
+    assert on_cluster["rmse"] is not None
+    assert on_cluster["rmse"] < matinee.rmse(damped, local_test) - 0.005
+    biases = star_metrics_of(measured(star_part, factors.without_factors(), test))
     assert biases["rmse"] == pytest.approx(matinee.rmse(damped, local_test), abs=0.002)  # 3 sweeps, not 10
 
 
@@ -92,8 +91,7 @@ def test_lists_are_as_good_as_here_and_measured_alike(parts: Parts) -> None:
     ours = rank_everything(params.fit(local_train), local_test, local_train).means
     theirs = rank_everything(here(factors, local_train, params), local_test, local_train).means
     assert theirs["ndcg@10"] == pytest.approx(ours["ndcg@10"], rel=0.02)
-    measured = list_metrics_of(summed_over_people(train, test, factors, list_sums))
-    assert measured == pytest.approx(theirs, abs=1e-4)
+    assert list_metrics_of(measured(list_part, factors, test, train)) == pytest.approx(theirs, abs=1e-6)
 
 
 def test_only_sparks_objective_is_learned_there(parts: Parts) -> None:
@@ -138,7 +136,7 @@ def test_a_model_folder_like_any_other(spark: SparkSession, tmp_path: Path) -> N
 
 
 def test_what_spark_throws_is_one_line(parts: Parts) -> None:
-    def fail(model: object, test: object, train: object) -> dict[str, int]:  # in here, so that it travels by value
+    def fail(model: object, test: object) -> bytes:  # in here, so that it travels by value
         raise ValueError("no such film")
 
     train, test = parts[:2]
@@ -148,4 +146,4 @@ def test_what_spark_throws_is_one_line(parts: Parts) -> None:
     assert "\n" not in str(raised.value)
     factors = fit_biases(train)
     with pytest.raises(EngineError, match="Spark gave up: ValueError: no such film"), spark_session():
-        summed_over_people(train, test, factors, fail)
+        measured_over_people(test, factors, fail)

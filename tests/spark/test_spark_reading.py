@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 
 import matinee
 from matinee.data.columns import ColumnNames
-from matinee.data.splits import hash_split as local_split
-from matinee.engines.spark.frames import from_ratings, gathered, hash_split, is_table, read_ratings
-from matinee.errors import DataError, ParameterError
+from matinee.engines.spark.frames import gathered, is_table, read_ratings
+from matinee.errors import DataError
 
 pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]  # a timeout would break the session for all
 
@@ -67,20 +65,6 @@ def test_nothing_to_read(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text("user,item,rating\n")
     with pytest.raises(DataError, match="no ratings"):
         read_ratings(spark, str(tmp_path / "e.csv"))
-
-
-def test_the_split_is_the_local_one(spark: SparkSession) -> None:
-    rng = np.random.default_rng(0)
-    users, items = np.divmod(rng.choice(2000, 600, replace=False), 40)
-    for ids in (users - 7, np.array([f"ü{user}" for user in users])):
-        ratings = matinee.Ratings.from_arrays(ids, items, rng.uniform(0.5, 5, 600))
-        ours, theirs = local_split(ratings, 0.3, 4), hash_split(from_ratings(spark, ratings), 0.3, 4)
-        assert [len(part) for part in ours] == [part.count for part in theirs]
-        held_out = theirs[1].frame.toArrow()
-        pairs = zip(theirs[1].users.ids[held_out["user"]], theirs[1].items.ids[held_out["item"]], strict=True)
-        assert set(pairs) == set(zip(ours[1].user_ids, ours[1].item_ids, strict=True))
-    with pytest.raises(ParameterError, match="share of 1 "):
-        hash_split(theirs[0], 1.0, 0)
 
 
 def test_what_goes_by_the_driver(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from matinee.data.ratings import Ratings
 from matinee.data.splits import (
+    hash_fractions,
     hash_split,
     hashed_below,
     k_fold,
@@ -54,6 +55,17 @@ def test_random_fractions_are_exact_to_one_rating(shares: list[int], seed: int) 
     assert_partition(ratings, parts)
     for part, share in zip(parts, shares, strict=True):
         assert abs(len(part) - 100 * share / sum(shares)) <= 1
+
+
+@given(st.lists(st.integers(1, 3), min_size=2, max_size=4), seeds)
+def test_hash_fractions_hold_their_places(shares: list[int], seed: int) -> None:
+    ratings = made(300)
+    parts = hash_fractions(ratings, shares, seed=seed)
+    assert len(parts) == len(shares)
+    assert_partition(ratings, parts)
+    assert rows(parts[-1]) == rows(hash_split(ratings, shares[-1] / sum(shares), seed)[1])
+    for part, share in zip(parts, shares, strict=True):
+        assert abs(len(part) - 300 * share / sum(shares)) < 60  # on average, not exactly
 
 
 @given(st.floats(0.02, 0.98), seeds)
@@ -187,7 +199,7 @@ def test_what_cannot_be_split_is_refused() -> None:
             random_fractions(ratings, wrong)
     with pytest.raises(ParameterError, match="one is empty"):
         random_fractions(ratings, (100, 1))
-    with pytest.raises(ParameterError, match="one part is empty"):
+    with pytest.raises(ParameterError, match="one is empty"):
         hash_split(timeless, 1e-9)
     for folds in (1, 11):
         with pytest.raises(ParameterError, match=f"{folds} folds; 2 to 10"):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from matinee.cli.common import SEED, answer, columns, data_argument, home_option, json_option, loaded, say, steps_shown
+from matinee.cli.engine import Cluster, chosen_cluster, engine_options, on_spark
 
 if TYPE_CHECKING:
     from matinee.data.dataset import Dataset
@@ -48,14 +49,25 @@ PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 @click.option("-k", "--k", default=10, show_default=True, help="Ranking: length of the lists.")
 @click.option("--relevant-from", default=4.0, show_default=True, help="Least stars of a liked (relevant) rating.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
+@engine_options
 @json_option
 @home_option
 def evaluate(
-    data: str, reading: dict[str, Any], task: str, as_json: bool, home: Path, plot: Path | None, **options: Any
+    data: str,
+    reading: dict[str, Any],
+    task: str,
+    as_json: bool,
+    home: Path,
+    plot: Path | None,
+    engine: str,
+    master: str | None,
+    conf: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Measure models on a held-out part, beside the baselines.
 
-    Everything is fitted on the training part alone: no model is measured on ratings that it has seen.
+    Everything is fitted on the training part alone: no model is measured on ratings that it has seen. On Spark, hash is
+    the protocol unless you say otherwise, and ALS and ImplicitALS have Spark's objectives.
     """
     from matinee.evaluation import report
 
@@ -65,8 +77,10 @@ def evaluate(
         if task == "ranking" and options[name] not in (None, ()):
             raise click.UsageError(f"--{name} has no meaning for --task ranking")
     report.check_plot(plot)
-    dataset = loaded(data, home, reading)
-    evaluation = measured(dataset, task, options)
+    if cluster := chosen_cluster(engine, data, master, conf):
+        evaluation = measured_on_spark(data, home, reading, cluster, task, options)
+    else:
+        evaluation = measured(loaded(data, home, reading), task, options)
     if plot:
         report.plot_evaluation(evaluation, plot)
     answer(evaluation.document, lambda: described(evaluation), as_json)
@@ -79,8 +93,7 @@ def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation
     from matinee.evaluation.rankers import ItemItem, Popularity, TutorialList
     from matinee.evaluation.splitting import make_splits
 
-    names = ("rank", "regularization", "damping", "iterations", "seed", "biases")
-    params = {name: options[name] for name in names if options[name] is not None}
+    params = named_params(options)
     default = "random" if task == "stars" else "per-user"
     how = {name: options[name] for name in ("test", "last", "folds", "repeats")}
     splits, protocol = make_splits(dataset.ratings, options["protocol"] or default, seed=options["split_seed"], **how)
@@ -102,6 +115,34 @@ def measured(dataset: Dataset, task: str, options: dict[str, Any]) -> Evaluation
             lists, splits, protocol=protocol, k=options["k"], relevant_from=liked_from, movies=dataset.movies,
             report=report, progress=progress,
         )  # fmt: skip
+
+
+def named_params(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of models that the flags name."""
+    names = ("rank", "regularization", "damping", "iterations", "seed", "biases")
+    return {name: options[name] for name in names if options[name] is not None}
+
+
+def measured_on_spark(
+    data: str, home: Path, reading: dict[str, Any], cluster: Cluster, task: str, options: dict[str, Any]
+) -> Evaluation:
+    """Do the same on a cluster."""
+    if "bayesian" in options["models"]:
+        raise click.UsageError("--models bayesian: not with --engine spark, which has ALS alone")
+    with on_spark(data, home, reading, cluster) as (ratings, movies, label), fits_shown() as (report, _):
+        from matinee.evaluation import distributed
+
+        how = {name: options[name] for name in ("test", "last", "repeats")}
+        splits, protocol = distributed.make_splits(
+            ratings, options["protocol"] or "hash", seed=options["split_seed"], **how
+        )
+        params, liked_from = named_params(options), options["relevant_from"]
+        protocol["data"] = label
+        if task == "stars":
+            return distributed.evaluate_stars(params, splits, protocol=protocol, liked_from=liked_from, report=report)
+        return distributed.evaluate_ranking(
+            params, splits, protocol=protocol, k=options["k"], relevant_from=liked_from, movies=movies, report=report
+        )
 
 
 def star_models(chosen: tuple[str, ...], dataset: Dataset, params: dict[str, Any]) -> dict[str, Estimator]:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from matinee.cli.common import SEED, answer, columns, data_argument, home_option, json_option, loaded, steps_shown
+from matinee.cli.engine import Cluster, chosen_cluster, engine_options, on_spark
 
 if TYPE_CHECKING:
     from matinee.data.ratings import Ratings
-    from matinee.evaluation.tuning import Parts, Tuning
+    from matinee.evaluation.tuning import Parts, Task, Tuning
 
 SPACES: dict[str, dict[str, list[Any]]] = {
     "stars": {
@@ -32,8 +33,10 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         "iterations": [10],
     },
     "tutorial": {"rank": [4, 8, 12], "regularization": [0.1], "iterations": [10], "biases": [False]},
+    "stars on Spark": {"rank": [32, 64], "regularization": [0.02, 0.05, 0.1], "iterations": [15], "biases": [True]},
+    "ranking on Spark": {"rank": [32, 64], "regularization": [0.05, 0.1], "alpha": [1.0, 4.0], "iterations": [10]},
 }
-"""What is tried where no flag names values."""
+"""What is tried where no flag names values; on Spark `ImplicitALS` has Spark's objective."""
 
 
 def listed(kind: type[int] | type[float]) -> Callable[[click.Context, click.Parameter, str | None], list[Any] | None]:
@@ -65,15 +68,23 @@ def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[fl
 @data_argument
 @click.option("--task", type=click.Choice(["stars", "ranking"]), default="stars", show_default=True, help="What for.")
 @click.option("--ranks", "rank", callback=listed(int), help="Lengths of the factors, as in 4,8,12.")
-@click.option("--regularization", callback=listed(float), help="Stars: weights of the squared factors, as in 0.05,0.1.")
+@click.option(
+    "--regularization",
+    callback=listed(float),
+    help="Stars (Spark: both): weights of the squared factors, as in 0.05,0.1.",
+)
 @click.option("--damping", callback=listed(float), help="Stars: weights of the squared factors of any row.")
 @click.option("--iterations", callback=listed(int), help="How often both sides are solved.")
 @click.option("--shrinkage", callback=listed(float), help="Ranking: regularizations in units of the ratings' noise.")
 @click.option("--alpha0", callback=listed(float), help="Ranking: weights of a film that a person did not like.")
 @click.option("--activity", callback=listed(float), help="Ranking: how much more for people who like many.")
+@click.option("--alpha", callback=listed(float), help="Ranking on Spark: confidence per star.")
 @click.option("--biases/--no-biases", default=None, help="Stars: biases around the mean; none is Spark's objective.")
 @click.option("--tutorial", is_flag=True, help="The tutorial's setting: ranks 4,8,12, 0.1, 10 iterations, no biases.")
 @click.option("--split", default="6:2:2", show_default=True, callback=fractions, help="Training:validation:test.")
+@click.option(
+    "--protocol", type=click.Choice(["random", "hash"]), help="How to split (default: random; on Spark always hash)."
+)
 @click.option("--split-seed", type=SEED, default=0, show_default=True, help="Of the split; repeats count on from it.")
 @click.option("--repeats", type=click.IntRange(1), default=1, show_default=True, help="How many splits to average.")
 @click.option("--seed", type=SEED, default=5, show_default=True, help="Of the first factors.")
@@ -84,6 +95,7 @@ def fractions(ctx: click.Context, param: click.Parameter, text: str) -> tuple[fl
 @click.option("-k", "--k", default=10, show_default=True, help="Ranking: length of the lists.")
 @click.option("--relevant-from", default=4.0, show_default=True, help="Ranking: least stars of a relevant rating.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="Write a plot (.png, .svg, .pdf).")
+@engine_options
 @json_option
 @home_option
 def tune(
@@ -94,6 +106,9 @@ def tune(
     home: Path,
     plot: Path | None,
     tutorial: bool,
+    engine: str,
+    master: str | None,
+    conf: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Try parameters on a validation set and print a table.
@@ -102,29 +117,66 @@ def tune(
     combination is fitted and tested.
     """
     from matinee.evaluation import report
-    from matinee.evaluation.tuning import ranking_task, stars_task
 
     if tutorial and task != "stars":
         raise click.UsageError("--tutorial is about stars: leave --task ranking out")
     if options["trials"] and len(options["split"]) == 2:
         raise click.UsageError("--trials needs a validation part: split in three, as in 6:2:2")
     report.check_plot(plot)
-    space = chosen_space("tutorial" if tutorial else task, options)
-    what = stars_task() if task == "stars" else ranking_task(k=options["k"], relevant_from=options["relevant_from"])
-    ratings = loaded(data, home, reading).ratings
-    splits = [parts(ratings, options["split"], options["split_seed"] + repeat) for repeat in range(options["repeats"])]
-    stopping = task == "ranking" if options["early_stopping"] is None else options["early_stopping"]
-    tuning = run(what, splits, space, trials=options["trials"], seed=options["seed"], early_stopping=stopping)
+    cluster = chosen_cluster(engine, data, master, conf)
+    space = chosen_space("tutorial" if tutorial else f"{task} on Spark" if cluster else task, options)
+    if cluster:
+        tuning = tuned_on_spark(data, home, reading, cluster, task, space, options)
+    else:
+        tuning = tuned(loaded(data, home, reading).ratings, task, space, options)
     if plot and tuning.trials:
         report.plot_tuning(tuning, plot)
     protocol = {
         "data": data,
         "split": ":".join(f"{part:g}" for part in options["split"]),
+        "split_by": "hash" if cluster else options["protocol"] or "random",
         "split_seed": options["split_seed"],
         "repeats": options["repeats"],
         "seed": options["seed"],
     }
     answer(report.tuning_document(tuning, protocol), lambda: described(tuning, protocol), as_json)
+
+
+def tuned(ratings: Ratings, task: str, space: dict[str, list[Any]], options: dict[str, Any]) -> Tuning:
+    """Split here and try."""
+    from matinee.data.splits import hash_fractions, random_fractions
+    from matinee.evaluation.tuning import Parts, ranking_task, stars_task
+
+    cut = hash_fractions if options["protocol"] == "hash" else random_fractions
+    cuts = [cut(ratings, options["split"], seed=seed) for seed in split_seeds(options)]
+    splits = [Parts(parts[0], parts[1] if len(parts) == 3 else None, parts[-1]) for parts in cuts]
+    how = {name: options[name] for name in ("k", "relevant_from")}
+    return run(stars_task() if task == "stars" else ranking_task(**how), splits, space, options)
+
+
+def tuned_on_spark(
+    data: str,
+    home: Path,
+    reading: dict[str, Any],
+    cluster: Cluster,
+    task: str,
+    space: dict[str, list[Any]],
+    options: dict[str, Any],
+) -> Tuning:
+    """Do the same on a cluster."""
+    if options["protocol"] == "random":
+        raise click.UsageError("--protocol random draws on one machine: with --engine spark hash is the only one")
+    with on_spark(data, home, reading, cluster) as (ratings, _, _):
+        from matinee.evaluation.distributed import ranking_task_on_spark, star_task_on_spark, tuning_parts
+
+        splits = [tuning_parts(ratings, options["split"], seed) for seed in split_seeds(options)]
+        how = {name: options[name] for name in ("k", "relevant_from")}
+        return run(star_task_on_spark() if task == "stars" else ranking_task_on_spark(**how), splits, space, options)
+
+
+def split_seeds(options: dict[str, Any]) -> range:
+    """Return the seed of every split."""
+    return range(options["split_seed"], options["split_seed"] + options["repeats"])
 
 
 def chosen_space(defaults: str, options: dict[str, Any]) -> dict[str, list[Any]]:
@@ -143,30 +195,19 @@ def chosen_space(defaults: str, options: dict[str, Any]) -> dict[str, list[Any]]
     return {name: chosen.get(name, space[name]) for name in space if name in chosen or name == "iterations"}
 
 
-def parts(ratings: Ratings, shares: tuple[float, ...], seed: int) -> Parts:
-    """Split at random into training, validation (if asked for) and test part."""
-    from matinee.data.splits import random_fractions
-    from matinee.evaluation.tuning import Parts
-
-    cut = random_fractions(ratings, shares, seed=seed)
-    return Parts(cut[0], cut[1] if len(cut) == 3 else None, cut[-1])
-
-
-def run(
-    task: Any, splits: list[Parts], space: dict[str, list[Any]], *, trials: int | None, seed: int, early_stopping: bool
-) -> Tuning:
+def run(task: Task, splits: list[Parts], space: dict[str, list[Any]], options: dict[str, Any]) -> Tuning:
     """Try the grid, or let Optuna search."""
     from matinee.evaluation.proposals import grid, search
     from matinee.evaluation.tuning import tune as tried
 
-    whole = space | {"seed": [seed]}
+    trials, whole = options["trials"], space | {"seed": [options["seed"]]}
     if trials:
-        proposals = search(whole, trials=trials, seed=seed, larger_is_better=task.larger_is_better)
+        proposals = search(whole, trials=trials, seed=options["seed"], larger_is_better=task.larger_is_better)
     else:
         proposals = grid(whole)
-    total = trials or prod(len(values) for values in space.values())
-    with counted("combinations", total) as report:
-        return tried(task, splits, proposals, early_stopping=early_stopping, report=report)
+    stopping = task.name == "ranking" if options["early_stopping"] is None else options["early_stopping"]
+    with counted("combinations", trials or prod(len(values) for values in space.values())) as report:
+        return tried(task, splits, proposals, early_stopping=stopping, report=report)
 
 
 @contextmanager
@@ -195,7 +236,8 @@ def described(tuning: Tuning, protocol: dict[str, Any]) -> str:
     cold = f"{tuning.cold['cold_pairs']} of {tuning.cold['pairs']} held-out ratings are of people or films that the "
     cold += f"training part lacks: {fate}"
     times = f", {protocol['repeats']} splits" if protocol["repeats"] > 1 else ""
-    lines = [f"split {protocol['split']}, seed {protocol['split_seed']}{times}; {cold}", ""]
+    by = " by hash" if protocol["split_by"] == "hash" else ""
+    lines = [f"split {protocol['split']}{by}, seed {protocol['split_seed']}{times}; {cold}", ""]
     if tuning.trials:
         headers, rows = report.tuning_table(tuning)
         lines += [columns(rows, headers), "", report.verdict(tuning)]

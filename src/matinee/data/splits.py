@@ -55,9 +55,7 @@ def random_fractions(ratings: Ratings, fractions: Sequence[float] | str, *, seed
     ParameterError
         If a proportion is not positive or so small that its part is empty.
     """
-    shares = parse_fractions(fractions) if isinstance(fractions, str) else tuple(fractions)
-    if len(shares) < 2 or not all(math.isfinite(share) and share > 0 for share in shares):
-        raise ParameterError(f"the proportions {shares} cannot be split by; give two or more positive numbers")
+    shares = _checked_shares(fractions)
     ends = np.floor(np.cumsum(shares) / sum(shares) * len(ratings) + 0.5).astype(np.int64)
     sizes = np.diff(ends, prepend=0)
     if sizes.min() < 1:
@@ -65,6 +63,13 @@ def random_fractions(ratings: Ratings, fractions: Sequence[float] | str, *, seed
     part = np.repeat(np.arange(len(sizes), dtype=np.int8), sizes)
     np.random.default_rng(seed).shuffle(part)
     return [ratings.select(part == number) for number in range(len(sizes))]
+
+
+def _checked_shares(fractions: Sequence[float] | str) -> tuple[float, ...]:
+    shares = parse_fractions(fractions) if isinstance(fractions, str) else tuple(fractions)
+    if len(shares) < 2 or not all(math.isfinite(share) and share > 0 for share in shares):
+        raise ParameterError(f"the proportions {shares} cannot be split by; give two or more positive numbers")
+    return shares
 
 
 def random_split(ratings: Ratings, test: float = 0.2, seed: int = 0) -> tuple[Ratings, Ratings]:
@@ -185,19 +190,65 @@ def hash_split(ratings: Ratings, test: float = 0.2, seed: int = 0) -> tuple[Rati
         If `test` is not between 0 and 1, or a part is empty.
     """
     held_out = hashed_below(ratings.user_ids, ratings.item_ids, test, seed)
-    if held_out.all() or not held_out.any():
-        raise ParameterError(f"{len(ratings)} ratings and a share of {test:g}: one part is empty; give more ratings")
+    check_parts([int((~held_out).sum()), int(held_out.sum())])
     return ratings.select(~held_out), ratings.select(held_out)
+
+
+def hash_fractions(ratings: Ratings, fractions: Sequence[float] | str, *, seed: int = 0) -> list[Ratings]:
+    """Cut by the hash of `hash_split` into parts of about these proportions, on any engine the same ones.
+
+    The last part has the lowest hashes: with ``6:2:2`` it is what ``hash_split(ratings, 0.2)`` holds out.
+
+    Raises
+    ------
+    ParameterError
+        If a proportion is not positive, or a part is empty.
+    """
+    bounds = hash_bounds(fractions)
+    part = hash_parts(ratings.user_ids, ratings.item_ids, bounds, seed)
+    sizes = np.bincount(part, minlength=len(bounds) + 1)
+    check_parts(sizes.tolist())
+    return [ratings.select(part == number) for number in range(len(sizes))]
+
+
+def hash_bounds(fractions: Sequence[float] | str) -> list[float]:
+    """Return below which share of all hashes each part but the first ends, the last part first.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than two proportions or one is not positive.
+    """
+    shares = _checked_shares(fractions)
+    return [float(bound) for bound in np.cumsum(shares[:0:-1]) / sum(shares)]
+
+
+def check_parts(sizes: Sequence[int]) -> None:
+    """Refuse parts of which one is empty.
+
+    Raises
+    ------
+    ParameterError
+        Naming the sizes.
+    """
+    if min(sizes) < 1:
+        raise ParameterError(f"{sum(sizes)} ratings are cut into parts of {list(sizes)}: one is empty; give more")
+
+
+def hash_parts(user_ids: Ids, item_ids: Ids, bounds: Sequence[float], seed: int) -> npt.NDArray[np.int8]:
+    """Return the number of each pair's part, shape ``(n,)``; `bounds` are those of `hash_bounds`."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    with np.errstate(over="ignore"):
+        start = _mixed(np.array([seed % 2**64], np.uint64) + golden)
+        hashes = _mixed(_mixed(start + _as_word(user_ids) + golden) + _as_word(item_ids) + golden)
+    ends = np.array([math.floor(bound * 2**64) for bound in bounds], np.uint64)
+    return (len(bounds) - np.searchsorted(ends, hashes, side="right")).astype(np.int8)
 
 
 def hashed_below(user_ids: Ids, item_ids: Ids, test: float, seed: int) -> Bools:
     """Say which pairs `hash_split` holds out, shape ``(n,)``."""
     _check_share(test)
-    golden = np.uint64(0x9E3779B97F4A7C15)
-    with np.errstate(over="ignore"):
-        start = _mixed(np.array([seed % 2**64], np.uint64) + golden)
-        hashes = _mixed(_mixed(start + _as_word(user_ids) + golden) + _as_word(item_ids) + golden)
-    return np.asarray(hashes < np.uint64(math.floor(test * 2**64)))
+    return np.asarray(hash_parts(user_ids, item_ids, [test], seed) == 1)
 
 
 def _mixed(z: UInt64) -> UInt64:

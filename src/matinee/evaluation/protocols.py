@@ -122,7 +122,8 @@ def evaluate_stars(
             measured["intervals"] = interval_metrics(model, split.test)
         return measured
 
-    return _evaluate(models, splits, measure, {"task": "stars", "liked_from": liked_from, **protocol}, report, progress)
+    _refuse_leaks(splits)
+    return examined(models, splits, measure, {"task": "stars", "liked_from": liked_from, **protocol}, report, progress)
 
 
 def evaluate_ranking(
@@ -157,19 +158,41 @@ def evaluate_ranking(
         return {**lists.means, **shown, "people": len(lists.user_ids), "skipped_people": lists.skipped_users}
 
     how = {"task": "ranking", "k": k, "relevant_from": relevant_from, **protocol}
-    return _evaluate(models, splits, measure, how, report, progress)
+    _refuse_leaks(splits)
+    return examined(models, splits, measure, how, report, progress)
 
 
-def _evaluate(
-    models: Mapping[str, Estimator],
-    splits: Sequence[Split],
-    measure: Callable[[Any, Split], dict[str, Any]],
-    protocol: dict[str, Any],
-    report: Fitted | None,
-    progress: Callable[[Any], None] | None,
-) -> Evaluation:
+def _refuse_leaks(splits: Sequence[Split]) -> None:
     for split in splits:
         refuse_leaks(split.train, split.test)
+
+
+def _cold(split: Split) -> dict[str, int]:
+    return cold_counts(split.train, split.test, split.seen.users)
+
+
+def examined(
+    models: Mapping[str, Estimator],
+    splits: Sequence[Any],
+    measure: Callable[[Any, Any], dict[str, Any]],
+    protocol: dict[str, Any],
+    report: Fitted | None,
+    progress: Callable[[Any], None] | None = None,
+    *,
+    cold: Callable[[Any], dict[str, int]] = _cold,
+    engine: str = "local",
+) -> Evaluation:
+    """Fit and measure every model on every split, whatever an engine's splits and models are.
+
+    Parameters
+    ----------
+    splits
+        Each with `train` and `test`, of which `len` is the number of ratings.
+    measure
+        Called with what was fitted, and the split.
+    cold
+        Counts what the test part of a split has and its training part lacks.
+    """
     results = {}
     for name, estimator in models.items():
         rows = []
@@ -183,7 +206,7 @@ def _evaluate(
         results[name] = averaged(rows)
     first = splits[0]
     sizes = {"train": len(first.train), "test": len(first.test), "splits": len(splits)}
-    return Evaluation(protocol | sizes | cold_counts(first.train, first.test, first.seen.users), results)
+    return Evaluation(protocol | sizes | cold(first), results, engine)
 
 
 def averaged(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def tuning_document(tuning: Tuning, protocol: dict[str, Any]) -> dict[str, Any]:
         baseline["validation"] = _means(tuning.baseline)
     return {
         "protocol": {"task": task.name, "metric": task.metric, **protocol, **tuning.cold},
-        "engine": "local",
+        "engine": task.engine,
         "trials": [
             {
                 "params": trial.params,

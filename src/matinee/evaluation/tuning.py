@@ -27,9 +27,9 @@ FIRST_STOP = 2
 
 
 class Estimator(Protocol):
-    """What is fitted."""
+    """What is fitted, on an engine's own kind of ratings."""
 
-    def fit(self, ratings: Ratings, /, *, progress: Callable[[Any], None] | None = None) -> Any:
+    def fit(self, ratings: Any, /, *, progress: Callable[[Any], None] | None = None) -> Any:
         """Learn a model."""
 
 
@@ -43,8 +43,12 @@ class Task:
     make: Callable[..., Estimator]
     baseline_name: str
     baseline: Estimator
-    score: Callable[[Any, Ratings, Ratings], Score]
+    score: Callable[[Any, Any, Any], Score]
     """Model, held-out part, what was seen before."""
+    join: Callable[[Any, Any], Any]
+    """Puts two parts together."""
+    cold: Callable[[Any, Any], dict[str, int]] = cold_counts
+    engine: str = "local"
 
     def better(self, a: float, b: float) -> bool:
         """Tell whether `a` is the better value of the metric."""
@@ -53,7 +57,11 @@ class Task:
 
 def stars_task() -> Task:
     """Tune `ALS` by the RMSE of predicted stars."""
-    return Task("stars", "rmse", False, ALS, "damped bias", damped_bias(), lambda m, part, seen: star_score(m, part))
+
+    def score(model: Any, part: Ratings, seen: Ratings) -> Score:
+        return star_score(model, part)
+
+    return Task("stars", "rmse", False, ALS, "damped bias", damped_bias(), score, joined)
 
 
 def ranking_task(*, k: int = 10, relevant_from: float = LIKED) -> Task:
@@ -62,16 +70,16 @@ def ranking_task(*, k: int = 10, relevant_from: float = LIKED) -> Task:
     def score(model: Any, part: Ratings, seen: Ratings) -> Score:
         return list_score(model, part, seen, k=k, relevant_from=relevant_from)
 
-    return Task("ranking", f"ndcg@{k}", True, ImplicitALS, "popularity", Popularity(), score)
+    return Task("ranking", f"ndcg@{k}", True, ImplicitALS, "popularity", Popularity(), score, joined)
 
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """One split: `validation` is None where the test part alone is held out."""
+    """One split, of an engine's own kind of ratings: `validation` is None where the test part alone is held out."""
 
-    train: Ratings
-    validation: Ratings | None
-    test: Ratings
+    train: Any
+    validation: Any | None
+    test: Any
 
 
 @dataclass
@@ -188,7 +196,7 @@ def tune(
         difference(best.scores, trial.scores, larger_is_better=task.larger_is_better, share=share) for trial in trials
     ]
     baseline, baseline_test = runner.baseline(test=False), runner.baseline(test=True)
-    cold = cold_counts(splits[0].train, splits[0].validation) | {"pairs": len(splits[0].validation)}
+    cold = task.cold(splits[0].train, splits[0].validation) | {"pairs": len(splits[0].validation)}
     return Tuning(task, trials, best, differences, runner.trial(best.params, test=True), baseline, baseline_test, cold)
 
 
@@ -216,7 +224,7 @@ class _Runner:
             return self.task.score(model, parts.test, parts.train)
         if not test:
             return self.task.score(model, parts.validation, parts.train)
-        return self.task.score(model, parts.test, joined(parts.train, parts.validation))
+        return self.task.score(model, parts.test, self.task.join(parts.train, parts.validation))
 
     def baseline(self, *, test: bool) -> Trial:
         """Fit and measure the baseline."""
@@ -247,7 +255,7 @@ class _Runner:
                 "or give one value per parameter"
             )
         best, parts = self.trial(combinations[0], test=True), self.splits[0]
-        cold = cold_counts(parts.train, parts.test) | {"pairs": len(parts.test)}
+        cold = self.task.cold(parts.train, parts.test) | {"pairs": len(parts.test)}
         return Tuning(self.task, [], best, [], best, None, self.baseline(test=True), cold)
 
 

@@ -90,26 +90,37 @@ def on_spark(params: ALS, ratings: SparkRatings) -> ALS:
 
 def fit_stars(ratings: SparkRatings, params: ALS) -> Factors:
     """Learn a rating model on the cluster, with parameters of `on_spark`."""
-    mean, item_biases, user_biases, frame = _biases(ratings, BIAS_SWEEPS if params.biases else 1)
-    if not params.biases:
-        frame = ratings.frame.withColumn("target", F.col("stars"))
+    counts, sums = ratings.film_totals()
+    mean = float(sums.sum() / len(ratings))
+    frame = ratings.frame.withColumn("target", F.col("stars"))
+    if params.biases:
+        item_biases, user_biases, frame = _biases(ratings, mean)
     als = SparkALS(
         rank=params.rank, regParam=params.regularization, maxIter=params.iterations, seed=params.seed,
         ratingCol="target", **_blocks(ratings),
     )  # fmt: skip
     x, y, users, items = _factored(als, frame, ratings)
-    usual = mean, item_biases
-    if not params.biases:
-        mean, user_biases, item_biases = 0.0, np.zeros(len(x), np.float32), np.zeros(len(y), np.float32)
-    return Factors(x, y, user_biases, item_biases, mean, users, items, usual)
+    if params.biases:
+        return Factors(x, y, user_biases, item_biases, mean, users, items, (mean, item_biases))
+    usual = mean, ((sums - counts * mean) / (counts + params.bias_damping)).astype(np.float32)
+    return Factors(x, y, np.zeros(len(x), np.float32), np.zeros(len(y), np.float32), 0.0, users, items, usual)
 
 
 def fit_biases(ratings: SparkRatings) -> Factors:
     """Learn damped biases alone: the baseline, a model of rank 0."""
-    mean, item_biases, user_biases, _ = _biases(ratings, BIAS_SWEEPS)
-    users, items = (_present(ratings, side) for side in ("user", "item"))
-    none = np.zeros((len(users), 0), np.float32), np.zeros((len(items), 0), np.float32)
-    return Factors(*none, user_biases, item_biases, mean, users, items, (mean, item_biases))
+    counts, sums = ratings.film_totals()
+    mean = float(sums.sum() / len(ratings))
+    item_biases, user_biases, _ = _biases(ratings, mean)
+    none = np.zeros((len(user_biases), 0), np.float32), np.zeros((len(item_biases), 0), np.float32)
+    return Factors(*none, user_biases, item_biases, mean, ratings.present("user"), counts > 0, (mean, item_biases))
+
+
+def fit_popularity(ratings: SparkRatings) -> Factors:
+    """Count the ratings of every film: a model of rank 0 that ranks them alike for everyone."""
+    counts = ratings.film_totals()[0].astype(np.float32)
+    none = np.zeros((len(ratings.users), 0), np.float32), np.zeros((len(counts), 0), np.float32)
+    people = np.zeros(len(ratings.users), np.float32), ratings.present("user")
+    return Factors(*none, people[0], counts, 0.0, people[1], counts > 0, (0.0, counts))
 
 
 def fit_picks(ratings: SparkRatings, params: ImplicitALS) -> Factors:
@@ -146,12 +157,6 @@ def _factored(als: SparkALS, frame: DataFrame, ratings: SparkRatings) -> tuple[F
     return x, y, users, items
 
 
-def _present(ratings: SparkRatings, side: str) -> Bools:
-    known = np.zeros(len(ratings.users if side == "user" else ratings.items), np.bool_)
-    known[ratings.frame.select(side).distinct().toArrow()[side].to_numpy()] = True
-    return known
-
-
 def _dense(frame: DataFrame, n_rows: int, rank: int) -> tuple[Float32, Bools]:
     """Gather (id, features) as a matrix and say which rows were there."""
     table = frame.toArrow().combine_chunks()
@@ -163,16 +168,15 @@ def _dense(frame: DataFrame, n_rows: int, rank: int) -> tuple[Float32, Bools]:
     return matrix, known
 
 
-def _biases(ratings: SparkRatings, sweeps: int) -> tuple[float, Float32, Float32, DataFrame]:
-    """Find damped biases; return mean, those of films, those of users, and the ratings with what is left."""
+def _biases(ratings: SparkRatings, mean: float) -> tuple[Float32, Float32, DataFrame]:
+    """Find damped biases; return those of films, those of users, and the ratings with what is left."""
     frame, damping = ratings.frame, float(DampedBias.damping)
-    mean = float(frame.agg(F.avg(F.col("stars").cast("double"))).collect()[0][0])
     user_biases = np.zeros(len(ratings.users), np.float32)
     item_biases = np.zeros(len(ratings.items), np.float32)
-    for _ in range(sweeps):
+    for _ in range(BIAS_SWEEPS):
         item_biases = _damped(_less(frame, mean, user=user_biases), "item", len(item_biases), damping)
         user_biases = _damped(_less(frame, mean, item=item_biases), "user", len(user_biases), damping)
-    return mean, item_biases, user_biases, _less(frame, mean, user=user_biases, item=item_biases)
+    return item_biases, user_biases, _less(frame, mean, user=user_biases, item=item_biases)
 
 
 def _less(frame: DataFrame, mean: float, **biases: Float32) -> DataFrame:

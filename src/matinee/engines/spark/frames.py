@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.errors import PySparkException
@@ -16,11 +16,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own custom
 
 from matinee.data.columns import ColumnNames, places
-from matinee.data.ratings import STAR_SCALE, Ids, Ratings, Vocabulary
-from matinee.data.splits import hashed_below
+from matinee.data.ratings import STAR_SCALE, Bools, Ids, Int64, Ratings, Vocabulary
 from matinee.engines.spark.session import first_line
 from matinee.errors import DataError
 
+Float64 = npt.NDArray[np.float64]
 TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
 RATINGS_PER_PARTITION = 2_000_000
 """So many ratings and what ALS makes of them stay well under a gigabyte per task."""
@@ -52,6 +52,9 @@ class SparkRatings:
     skipped: int = 0
     duplicates: int = 0
 
+    def __len__(self) -> int:
+        return self.count
+
     @property
     def partitions(self) -> int:
         """Into how many blocks work on these ratings is cut."""
@@ -62,6 +65,19 @@ class SparkRatings:
         """Return other ratings of the same people and films, kept in memory or on disk."""
         kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
         return replace(self, frame=kept, count=kept.count())
+
+    def present(self, side: str) -> Bools:
+        """Say of every ``user`` or ``item`` of the vocabulary whether it has a rating here."""
+        known = np.zeros(len(self.users if side == "user" else self.items), np.bool_)
+        known[self.frame.select(side).distinct().toArrow()[side].to_numpy()] = True
+        return known
+
+    def film_totals(self) -> tuple[Int64, Float64]:
+        """Count the ratings of every film, and add their stars up, shapes ``(n_items,)``."""
+        table = self.frame.groupBy("item").agg(F.count("*").alias("count"), F.sum("stars").alias("sum")).toArrow()
+        counts, sums = np.zeros(len(self.items), np.int64), np.zeros(len(self.items))
+        counts[table["item"].to_numpy()], sums[table["item"].to_numpy()] = table["count"], table["sum"]
+        return counts, sums
 
 
 def is_table(source: str) -> bool:
@@ -125,37 +141,6 @@ def gathered(ratings: SparkRatings) -> Ratings:
     times = None if table["rated_at"].null_count else table["rated_at"].to_numpy()
     stars = table["stars"].to_numpy().astype(np.float32, copy=False)
     return Ratings.from_rows(ratings.users, ratings.items, user, item, stars, times, scale=ratings.scale)
-
-
-def hash_split(ratings: SparkRatings, test: float, seed: int) -> tuple[SparkRatings, SparkRatings]:
-    """Cut as `matinee.data.splits.hash_split` does: the same pairs are held out, whatever the engine.
-
-    Raises
-    ------
-    ParameterError
-        If `test` is not between 0 and 1.
-    DataError
-        If a part is empty.
-    """
-    context = ratings.frame.sparkSession.sparkContext
-    ids = context.broadcast((ratings.users.ids, ratings.items.ids))
-
-    def mark(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        users, items = ids.value
-        for batch in batches:
-            pair = users[batch["user"].to_numpy()], items[batch["item"].to_numpy()]
-            yield batch.append_column("held_out", pa.array(hashed_below(*pair, test, seed)))
-
-    hashed_below(np.zeros(1, np.int64), np.zeros(1, np.int64), test, seed)  # refuses a share that is none
-    marked = ratings.frame.mapInArrow(mark, "user int, item int, stars float, rated_at bigint, held_out boolean")
-    marked = marked.persist(StorageLevel.MEMORY_AND_DISK)
-    train, held_out = (
-        replace(ratings, frame=part.drop("held_out"), count=part.count())
-        for part in (marked.where("not held_out"), marked.where("held_out"))
-    )
-    if not train.count or not held_out.count:
-        raise DataError(f"{ratings.count} ratings and a share of {test:g}: one part is empty; give more ratings")
-    return train, held_out
 
 
 def _opened(session: SparkSession, source: str) -> DataFrame:

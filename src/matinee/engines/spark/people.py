@@ -5,11 +5,9 @@ A batch becomes a small model of ours, so that lists and their measures are made
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +20,7 @@ from matinee.engines.spark.frames import SparkRatings
 from matinee.models.als import ALS, ALSModel
 from matinee.models.factors import FactorModel
 
-Sums = dict[str, Any]
-"""Numbers, or lists of numbers, that add up over batches."""
-Work = Callable[[ALSModel, Ratings, Ratings], Sums]
+Work = Callable[..., bytes]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,28 +79,28 @@ class Films:
         )  # fmt: skip
 
 
-def summed_over_people(train: SparkRatings, test: SparkRatings, factors: Factors, work: Work) -> Sums:
-    """Let the cluster measure batches of people and add up what comes out.
+def measured_over_people(
+    held_out: SparkRatings, factors: Factors, work: Work, seen: SparkRatings | None = None
+) -> list[bytes]:
+    """Let the cluster measure batches of people; return what comes of each.
 
     Parameters
     ----------
-    train, test
-        What the model was learned from, and what it is measured on.
+    held_out
+        What the model is measured on.
     factors
         The model.
     work
-        Called with the model, the test ratings and the training ratings of a batch of people; ids are rows. It is sent
-        to the executors by name: a function of a module.
+        Called with the model and the held-out ratings of a batch of people, and what they have rated before if `seen`
+        is given; ids are rows. It is sent to the executors by name: a function of a module, or a partial one.
+    seen
+        What people have rated before; None where `work` has no use for it.
     """
-    context = train.frame.sparkSession.sparkContext
-    films = context.broadcast(Films.of(factors, train.scale))
-    sides = [
-        part.frame.groupBy("user").agg(
-            F.collect_list("item").alias(f"{name}_items"), F.collect_list("stars").alias(f"{name}_stars")
-        )
-        for name, part in (("test", test), ("train", train))
-    ]
-    people = sides[0].join(sides[1], "user", "left").join(_factor_frame(train, factors), "user", "left")
+    films = held_out.frame.sparkSession.sparkContext.broadcast(Films.of(factors, held_out.scale))
+    people = _lists(held_out, "test").join(_factor_frame(held_out, factors), "user", "left")
+    if seen is not None:
+        people = people.join(_lists(seen, "seen"), "user", "left")
+    names = ("test",) if seen is None else ("test", "seen")
 
     def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -113,11 +109,17 @@ def summed_over_people(train: SparkRatings, test: SparkRatings, factors: Factors
             x = known["features"].combine_chunks().flatten().to_numpy()
             x = x.reshape(known.num_rows, films.value.factors.shape[1])
             model = films.value.batch(known["user"].to_numpy(), x, known["bias"].to_numpy())
-            parts = [_ratings(table, name, films.value.scale) for name in ("test", "train")]
-            yield pa.record_batch({"sums": [json.dumps(work(model, *parts))]})
+            measured = work(model, *(_ratings(table, name, films.value.scale) for name in names))
+            yield pa.record_batch({"measured": pa.array([measured], pa.binary())})
 
-    rows = people.mapInArrow(measure, "sums string").toArrow()["sums"].to_pylist()
-    return _added([json.loads(row) for row in rows])
+    measured: list[bytes] = people.mapInArrow(measure, "measured binary").toArrow()["measured"].to_pylist()
+    films.destroy()
+    return measured
+
+
+def _lists(ratings: SparkRatings, name: str) -> DataFrame:
+    lists = (F.collect_list(column).alias(f"{name}_{column}") for column in ("item", "stars"))
+    return ratings.frame.groupBy("user").agg(*lists)
 
 
 def _factor_frame(ratings: SparkRatings, factors: Factors) -> DataFrame:
@@ -132,7 +134,7 @@ def _factor_frame(ratings: SparkRatings, factors: Factors) -> DataFrame:
 
 def _ratings(table: pa.Table, name: str, scale: tuple[float, float]) -> Ratings:
     """Turn the lists of a batch into ratings; none at all where nobody has any."""
-    items = table[f"{name}_items"].combine_chunks()
+    items = table[f"{name}_item"].combine_chunks()
     counts = np.nan_to_num(pa.compute.list_value_length(items).to_numpy(zero_copy_only=False)).astype(np.int64)
     users = np.repeat(table["user"].to_numpy(), counts)
     if not len(users):
@@ -141,11 +143,3 @@ def _ratings(table: pa.Table, name: str, scale: tuple[float, float]) -> Ratings:
         return Ratings(Vocabulary(empty), Vocabulary(empty), nobody, scale=scale)
     stars = table[f"{name}_stars"].combine_chunks().flatten().to_numpy()
     return Ratings.from_arrays(users, items.flatten().to_numpy(), stars, scale=scale)
-
-
-def _added(parts: list[Sums]) -> Sums:
-    total: Sums = {}
-    for part in parts:
-        for name, value in part.items():
-            total[name] = (np.add(total[name], value) if name in total else np.asarray(value)).tolist()
-    return total
