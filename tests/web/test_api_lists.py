@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from inspect import signature
 from typing import Any
 
 import fakes
 import pytest
 from flask.testing import FlaskClient
 
+from matinee.recommend.filters import Filters
+from matinee.recommend.recommender import Recommender
+from matinee.recommend.rerank import Dials
+from matinee.recommend.taste import Taste
 from matinee.store.ratings import RatingStore
+from matinee.web.api import inputs
 from matinee.web.serving import Models
 
 ANN = "/api/v1/users/ann"
@@ -212,3 +219,15 @@ def test_bad_questions(client: FlaskClient, query: str, words: str) -> None:
 def test_nobody(client: FlaskClient, path: str) -> None:
     answer = client.get(f"/api/v1/users/nobody/{path}")
     assert (answer.status_code, "is not known" in answer.json["detail"]) == (404, True)
+
+
+def test_what_is_not_asked_for_is_what_the_recommender_takes_for_granted() -> None:
+    """Only what was given is handed on, so that the document and the recommender must agree on the rest."""
+    defaults = {field.name: field.default for kind in (Filters, Dials, Taste) for field in fields(kind)}
+    defaults |= {name: p.default for name, p in signature(Recommender.recommend).parameters.items()}
+    for name, field in inputs.ListQuery.model_fields.items():
+        stated = field.get_default()
+        if stated == []:
+            assert not defaults[name] or name == "what_if", name
+        else:
+            assert stated == defaults[name], name

@@ -194,3 +194,11 @@ def test_whatever_is_logged_becomes_one_line() -> None:
     except ZeroDivisionError:
         record.exc_info = sys.exc_info()
     assert "\n" not in JsonFormatter().format(record)
+
+
+@pytest.mark.parametrize("odd", ["half \ud800", 2**80, {1: "a key that is no text"}, object()])
+def test_nothing_in_a_line_can_cost_the_line(log: io.StringIO, odd: object) -> None:
+    logging.getLogger("matinee.requests").info("found %s", "something", extra={"fields": {"odd": odd}})
+    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert line["message"] == "found something"
+    assert line["odd"]

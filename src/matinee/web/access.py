@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from apiflask import APIFlask, HTTPError
@@ -85,11 +86,14 @@ class Access:
 
     def admit(self) -> None:
         """Refuse the request, or let it pass."""
-        need = NEEDS.get(request.blueprint or "page", "operator")
-        if request.blueprint == "health":
+        blueprint = request.blueprint or "page"
+        need = NEEDS.get(blueprint, "operator")
+        if blueprint == "health":
             return  # whoever balances load knows this machine by its number
-        self._check_host()
-        self._check_origin()
+        if self._hosts:
+            self._check_host()
+        if request.method not in _SAFE:
+            self._check_origin()
         if not self.settings.operator_key:
             return
         user_id = (request.view_args or {}).get("user_id")
@@ -141,19 +145,22 @@ class Access:
             return refuse(401, cure, headers={"WWW-Authenticate": "Bearer"})
         return refuse(403, "The token or key that arrived does not allow this.")
 
-    def _check_host(self) -> None:
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        """Names under which the service answers; empty for any."""
         named = [name.strip() for name in self.settings.allowed_hosts.split(",") if name.strip()]
         if not (self.settings.operator_key or self.settings.unprotected):
             named += [*_THIS_MACHINE, self.settings.host]
+        return frozenset(named)
+
+    def _check_host(self) -> None:
         host = _name_of(request.host)
-        if named and host not in named:
+        if host not in self._hosts:
             raise refuse(400, f"This service does not answer for {host[:80]!r}: MATINEE_ALLOWED_HOSTS adds names.")
 
     @staticmethod
     def _check_origin() -> None:
         """Refuse what a page elsewhere makes a browser send; without such a header it was no page."""
-        if request.method in _SAFE:
-            return
         origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "none")
         if (origin is not None and origin.partition("://")[2] != request.host) or site in ("cross-site", "same-site"):
             raise refuse(403, f"A page of {str(origin or site)[:80]!r} may not change anything here.")
@@ -167,5 +174,5 @@ def _name_of(host: str) -> str:
 
 
 def _secret() -> str | None:
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, value = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" and value else request.cookies.get(COOKIE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from apiflask import APIFlask
-from flask import Response, request
+from flask import Response
 from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -40,25 +40,35 @@ from matinee.web.services import Services, install
 from matinee.web.serving import Models
 
 if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
     from matinee.web.limits import RateLimiter
 
-_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
+_HEADERS = (
+    (
+        "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 
 _BLUEPRINTS = (
     health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, imports.bp, operations.bp,
     trainings.bp, tutorial.bp, docs.bp, page.bp,
 )  # fmt: skip
+
+
+class Application(APIFlask):
+    """Flask's application for views of which none is asynchronous: it asks every function that it calls otherwise."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is."""
+        return func
 
 
 class OrjsonProvider(JSONProvider):
@@ -98,7 +108,7 @@ def create_app(
     counters
         What is counted for operators; None counts requests only.
     """
-    app = APIFlask(
+    app = Application(
         __name__, title="matinee", version=__version__, spec_path="/api/openapi.json", docs_path=None,
         json_errors=False, static_folder=None,  # type: ignore[arg-type]  # the app's files are served by web/page.py
     )  # fmt: skip
@@ -126,18 +136,24 @@ def create_app(
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
 
-    @app.after_request
-    def secure(response: Response) -> Response:
-        for name, value in _HEADERS.items():
-            response.headers.setdefault(name, value)
-        if request.blueprint:
-            response.headers.setdefault("Cache-Control", "no-store")
-        return response
-
+    app.wsgi_app = _secured(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app
+
+
+def _secured(application: WSGIApplication) -> WSGIApplication:
+    """Add the headers of every answer behind the framework, which looks through all others for each that it adds."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            headers.extend(_HEADERS)
+            return start_response(status, headers, *error)
+
+        return application(environ, start)
+
+    return answer
 
 
 def _limiter(settings: Settings) -> RateLimiter | None:

@@ -74,8 +74,10 @@ def options(serving: Serving, asked: inputs.ListQuery | inputs.Stateless) -> dic
     HTTPError
         422, if `exclude`, `only` or `what_if` names no film of the catalogue, or no stars.
     """
-    found = asked.model_dump(exclude_none=True, exclude=set(_NOT_OPTIONS))
-    found["exclude"] = films(serving, "exclude", asked.exclude)
+    given = {name: getattr(asked, name) for name in asked.model_fields_set.difference(_NOT_OPTIONS)}
+    found = {name: value for name, value in given.items() if value is not None}  # the recommender's defaults are ours
+    if asked.exclude:
+        found["exclude"] = films(serving, "exclude", asked.exclude)
     if asked.only:
         found["only"] = films(serving, "only", asked.only)
     if asked.since is not None:

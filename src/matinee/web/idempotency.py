@@ -26,7 +26,7 @@ def register(app: APIFlask, replays: ReplayStore) -> None:
 
     @app.before_request
     def repeat() -> Response | None:
-        key = request.headers.get(HEADER)
+        key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is None or request.method != "POST" or request.blueprint in (None, *WITHOUT_EFFECT):
             return None
         if request.endpoint in WITH_SECRETS:

@@ -13,6 +13,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from apiflask import APIFlask
 from flask import Response, g, has_request_context, request
 
@@ -39,7 +40,10 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)  # not orjson: half a surrogate must not cost the line
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except TypeError:  # half a surrogate, or a number of more than 64 bits, must not cost the line
+            return json.dumps(line, default=str)
 
 
 def configuration(log_format: str, level: str) -> dict[str, Any]:
@@ -68,17 +72,22 @@ def observe(app: APIFlask, metrics: Metrics, *, log_requests: bool) -> None:
     @app.before_request
     def begin() -> None:
         g.began = time.perf_counter()
-        given = request.headers.get(REQUEST_ID, "")
+        given = request.environ.get("HTTP_X_REQUEST_ID", "")
         g.request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
 
     @app.after_request
     def end(response: Response) -> Response:
         seconds = time.perf_counter() - g.began
+        method, status = request.method, response.status_code
         route = request.url_rule.rule if request.url_rule else "none"
-        metrics.answered(request.method, route, response.status_code, seconds)
-        response.headers[REQUEST_ID] = g.request_id
-        if log_requests:
-            fields = {"method": request.method, "route": route, "status": response.status_code}
-            fields["milliseconds"] = round(seconds * 1000, 2)
-            _log.info("%s %s %d", request.method, route, response.status_code, extra={"fields": fields})
+        metrics.answered(method, route, status, seconds)
+        response.headers.add(REQUEST_ID, g.request_id)
+        if request.blueprint and "Cache-Control" not in response.headers:
+            response.headers.add("Cache-Control", "no-store")
+        if log_requests and _log.isEnabledFor(logging.INFO):
+            # Made here, since logging itself would look through the stack for who calls it.
+            line = logging.LogRecord(_log.name, logging.INFO, "", 0, f"{method} {route} {status}", (), None)
+            milliseconds = round(seconds * 1000, 2)
+            line.fields = {"method": method, "route": route, "status": status, "milliseconds": milliseconds}
+            _log.handle(line)
         return response

@@ -49,6 +49,7 @@ class Metrics:
             "matinee_request_seconds", "Time from a request to its answer.", ["route"], buckets=_SECONDS,
             registry=registry,
         )  # fmt: skip
+        self._answered: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
         self._fold_in = Histogram(
             "matinee_fold_in_seconds", "Time to place a person in a model.", buckets=_FOLD_IN_SECONDS, registry=registry
         )
@@ -75,8 +76,12 @@ class Metrics:
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request; `route` is its pattern, so that there are few."""
-        self._requests.labels(method if method in _METHODS else "other", route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        key = method if method in _METHODS else "other", route, str(status)
+        counted = self._answered.get(key)
+        if counted is None:
+            counted = self._answered[key] = self._requests.labels(*key), self._seconds.labels(route)
+        counted[0].inc()
+        counted[1].observe(seconds)
 
     def text(self, state: Collector) -> bytes:
         """Return the counters of all processes, and a state, in Prometheus's format."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from apiflask import APIFlask
@@ -42,9 +43,16 @@ class StrictAdapter(PydanticAdapter):
                         f"The body is {request.mimetype or 'of no type'}; send Content-Type: application/json."
                     )
                 return self.model_class.model_validate_json(request.get_data())
+            if not request.environ.get("QUERY_STRING"):
+                return self._unasked
             return self.model_class.model_validate(self._query(request))
         except ValidationError as error:
             raise _refusal(location, error) from error
+
+    @cached_property
+    def _unasked(self) -> BaseModel:
+        """What an empty query says, where that is enough; instances are frozen."""
+        return self.model_class.model_validate({})
 
     def _query(self, request: Request) -> dict[str, Any]:
         query: dict[str, Any] = {}
@@ -77,6 +85,8 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
 
     @app.before_request
     def refuse_part_of_a_body() -> None:
+        if not _may_have_body():
+            return
         request.max_content_length = max_bytes.get(request.endpoint or "", app.config["MAX_CONTENT_LENGTH"])
         # Werkzeug cuts a chunked body off at the limit and passes over one that ends before its stated length: what is
         # left can look like a whole body, so that half of somebody's ratings would be kept without a word.
@@ -88,11 +98,16 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
 
     @app.before_request
     def refuse_unasked_query() -> None:
-        if request.blueprint in (None, "page"):
+        if not request.environ.get("QUERY_STRING") or request.blueprint in (None, "page"):
             return  # the app's scripts read the query of its addresses
-        if request.query_string and not _takes_query(app):
+        if not _takes_query(app):
             names = ", ".join(request.args) or request.query_string.decode("latin-1")
             raise refuse(422, f"query {names[:SHOWN]}: {request.path} takes no query parameters")
+
+
+def _may_have_body() -> bool:
+    """Tell whether a body was announced: a request without either header has none (RFC 9112, section 6.3)."""
+    return "HTTP_TRANSFER_ENCODING" in request.environ or request.environ.get("CONTENT_LENGTH", "") not in ("", "0")
 
 
 def _takes_query(app: APIFlask) -> bool:

@@ -67,7 +67,7 @@ def get_explanation(user_id: str, movie_id: str, query_data: inputs.ListQuery) -
     wanted, person = serving.movie_id(movie_id), asked.known(serving, user_id, query_data)
     options = asked.options(serving, query_data)
     for of_lists_only in ("offset", "explain"):
-        del options[of_lists_only]
+        options.pop(of_lists_only, None)
     return serving.recommender.explain(person.ratings, wanted, **person.options, **options)
 
 
