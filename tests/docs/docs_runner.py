@@ -39,6 +39,7 @@ class Page:
     path: Path
     folder: Path
     port: str
+    places: dict[str, str] = field(default_factory=dict)  # what stands for paths of the page
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
     services: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -47,6 +48,21 @@ class Page:
         for match in BLOCK.finditer(text):
             if not match["skip"]:
                 yield match["kind"], text.count("\n", 0, match.start("body")) + 1, match["body"]
+
+    def section(self, heading: str) -> None:
+        """Run the commands below a heading, up to the next one."""
+        text = self.path.read_text("utf-8")
+        start = text.index(f"\n{heading}\n") + len(heading) + 2
+        first, last = text.count("\n", 0, start), text.count("\n", 0, (text + "\n#").index("\n#", start))
+        for kind, line, body in self.blocks():
+            if kind == "console" and first < line <= last:
+                self.console(body, line)
+
+    def here(self, text: str) -> str:
+        """Return text of the page with the port and the places of this run."""
+        for place, mine in self.places.items():
+            text = text.replace(place, mine)
+        return PORT.sub(self.port, text)
 
     def run(self) -> None:
         printed: str | None = None
@@ -62,7 +78,7 @@ class Page:
 
     def python(self, body: str, line: int) -> str:
         with contextlib.redirect_stdout(io.StringIO()) as out:
-            code = "\n" * (line - 1) + PORT.sub(self.port, body)
+            code = "\n" * (line - 1) + self.here(body)
             exec(compile(code, str(self.path), "exec"), self.names)
         return out.getvalue()
 
@@ -72,7 +88,7 @@ class Page:
             while command.endswith("\\"):
                 more, _, expected = expected.partition("\n")
                 command = f"{command}\n{more.removeprefix('> ')}"
-            self.command(PORT.sub(self.port, command), expected, line)
+            self.command(self.here(command), expected, line)
 
     def command(self, command: str, expected: str, line: int) -> None:
         if command.endswith(" &"):
@@ -82,10 +98,10 @@ class Page:
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=100, check=False)
         assert done.returncode == 0, f"{self.path.name}, line {line}: {command}\n{done.stderr}"
         if expected.strip():
-            self.compare(PORT.sub(self.port, expected), done.stdout, line)
+            self.compare(self.here(expected), done.stdout, line)
 
     def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and self.services[-1].poll() is None:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5).close()
@@ -104,7 +120,8 @@ class Page:
         for service in self.services:
             service.send_signal(signal.SIGINT)
         for service in self.services:
-            service.wait(timeout=30)
+            service.wait(timeout=60)
+        self.services.clear()
 
 
 def agree(expected: list[str], printed: list[str]) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -47,3 +50,16 @@ def test_units_start_commands_with_options_that_exist(unit: Path) -> None:
     assert command is not None
     known = {option for parameter in command.params for option in parameter.opts}
     assert {option for option in options if option.startswith("--")} <= known
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd here")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    for unit in (ROOT / "deploy").glob("*.service"):
+        text = unit.read_text("utf-8").replace("/opt/matinee/bin/matinee", sys.executable)  # one that is there
+        (tmp_path / unit.name).write_text(text)
+        command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / unit.name)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        complaints = [
+            line for line in done.stderr.splitlines() if unit.name in line
+        ]  # not those of this machine's units
+        assert (done.returncode, complaints) == (0, []), done.stderr
