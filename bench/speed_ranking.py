@@ -5,7 +5,11 @@ Every rating counts as a like of weight 1, so that all libraries can be given on
 of epochs is computed by one function for all. NDCG@10 of held-out likes is measured after the same number of epochs.
 
 Ours solves the users once more, before its first epoch, and exactly in the last one, which its median epoch does not
-show; "seconds of fit" does, with the sorting of the ratings.
+show; "seconds of fit" does, with the sorting of the ratings. The exact solvers of the peers, slower than their others
+by a multiple at rank 64, are left out at rank 128.
+
+These parameters overfit the synthetic set: held-out NDCG falls as the objective does, and whoever is behind after the
+same number of epochs looks better. So it is compared once more where our objective has come as far as the peer's.
 """
 
 from __future__ import annotations
@@ -35,6 +39,7 @@ class Run(NamedTuple):
     users: np.ndarray
     items: np.ndarray
     total_seconds: float = math.nan  # of the whole fit, where it is known
+    losses: tuple[float, ...] = ()  # objective after each epoch, where it is known
 
 
 class FactorRanker:
@@ -68,28 +73,34 @@ def all_liked(ratings: Ratings) -> Ratings:
 
 def _against_irspack(likes: Ratings, test: Ratings, rank: int, raw: dict[str, Any]) -> list[Check]:
     epochs = 4
-    runs = {f"irspack {solver}": irspack(likes, rank, solver, epochs) for solver in ("CHOLESKY", "CG", "IALSPP")}
+    solvers = ("CG", "IALSPP") if rank > 64 else ("CHOLESKY", "CG", "IALSPP")
+    runs = {f"irspack {solver}": irspack(likes, rank, solver, epochs) for solver in solvers}
     objective = {"alpha0": ALPHA0, "regularization": REGULARIZATION, "activity": 0.0, "nu": 1.0}
     runs["matinee"] = matinee(likes, rank, epochs, **objective)
     losses = {name: ials_loss(likes, result) for name, result in runs.items()}
     fastest = min((name for name in runs if name != "matinee"), key=lambda name: runs[name].seconds)
-    ndcg = {name: _ndcg(likes, test, runs[name]) for name in (fastest, "matinee")}
+    enough = 1 + next((n for n, loss in enumerate(runs["matinee"].losses) if loss <= losses[fastest]), epochs - 1)
+    runs["matinee, as far"] = matinee(likes, rank, enough, **objective)
+    ndcg = {name: _ndcg(likes, test, runs[name]) for name in (fastest, "matinee", "matinee, as far")}
     raw[f"rank {rank}, irspack's objective"] = {
         "seconds per epoch": {name: result.seconds for name, result in runs.items()},
         "seconds of fit, matinee": runs["matinee"].total_seconds,
         f"objective after {epochs} epochs": losses,
+        "our epochs to the fastest peer's objective": enough,
         "ndcg@10": ndcg,
     }
     return [
         Check(f"rank {rank}: epoch against {fastest}", runs[fastest].seconds / runs["matinee"].seconds, 1.5),
         Check(f"rank {rank}: objective against {fastest}'s", losses["matinee"] / losses[fastest], 1.001, False),
         Check(f"rank {rank}: NDCG@10 against {fastest}'s", ndcg["matinee"] / ndcg[fastest], 0.99),
+        Check(f"rank {rank}: NDCG@10 at {fastest}'s objective", ndcg["matinee, as far"] / ndcg[fastest], 0.99),
     ]
 
 
 def _against_implicit(likes: Ratings, rank: int, raw: dict[str, Any]) -> list[Check]:
     epochs = 4
-    runs = {f"implicit {'CG' if cg else 'Cholesky'}": implicit(likes, rank, cg, epochs) for cg in (False, True)}
+    solvers = (True,) if rank > 64 else (False, True)
+    runs = {f"implicit {'CG' if cg else 'Cholesky'}": implicit(likes, rank, cg, epochs) for cg in solvers}
     objective = {"objective": "spark", "alpha": CONFIDENCE / 5, "regularization": RIDGE, "nu": 0.0}
     runs["matinee"] = matinee(likes, rank, epochs, **objective)
     losses = {name: confidence_loss(likes, result) for name, result in runs.items()}
@@ -107,15 +118,16 @@ def _against_implicit(likes: Ratings, rank: int, raw: dict[str, Any]) -> list[Ch
 
 def matinee(likes: Ratings, rank: int, epochs: int, **parameters: Any) -> Run:
     """Fit ours, objective and all."""
-    stamps = [time.perf_counter()]
+    stamps, losses = [time.perf_counter()], []
 
     def stamp(progress: Any) -> None:
         if progress.iteration:
             stamps.append(time.perf_counter())
+            losses.append(progress.loss)
 
     model = ImplicitALS(rank=rank, iterations=epochs, **parameters).fit(likes, progress=stamp)
-    seconds = float(np.median(np.diff(stamps)[1:]))
-    return Run(seconds, model.user_factors, model.item_factors, time.perf_counter() - stamps[0])
+    total, seconds = time.perf_counter() - stamps[0], float(np.median(np.diff(stamps)[1:]))
+    return Run(seconds, model.user_factors, model.item_factors, total, tuple(losses))
 
 
 def irspack(likes: Ratings, rank: int, solver: str, epochs: int) -> Run:
