@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from matinee.errors import ParameterError, StoreError
 from matinee.store import database
 from matinee.store.database import Database
+from matinee.store.kept import KeptOf
 from matinee.store.ratings import RatingStore
 from matinee.store.schema import metadata
 
@@ -301,3 +302,20 @@ def test_kill_after_an_acknowledged_write_loses_nothing(url: str) -> None:
     store = RatingStore(url)
     assert set(acknowledged) <= set(store.ratings_of("0"))
     store.close()
+
+
+def test_queries_of_many_threads_share_few_connections_and_end_with_the_database(tmp_path: Path) -> None:
+    """Reading takes a connection that is free; two threads never get the same one, and closing leaves no file open."""
+    store = RatingStore(f"sqlite:///{tmp_path / 'm.db'}")
+    kept_of = KeptOf(store.database)
+    for user in range(20):
+        store.add_many(str(user), {movie: 0.5 + user % 10 / 2 for movie in range(1, 30)})
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda turn: (turn % 20, kept_of(str(turn % 20))), range(400)))
+    assert all(set(kept.ratings.values()) == {0.5 + user % 10 / 2} and kept.known for user, kept in found)
+    assert len(store.database._idle) <= 4
+    store.add_many("0", {1: 5.0})
+    assert kept_of("0").ratings[1] == 5.0  # what was kept a moment ago is there
+    store.close()
+    opened = [file.resolve() for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+    assert not any(file.name.startswith("m.db") for file in opened)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -95,6 +95,10 @@ class Catalogue:
         else:
             rows = [find(value, -1) for value in wanted]
         return np.array(rows, np.int32)
+
+    def has_all(self, movie_ids: Mapping[Id, Any]) -> bool:
+        """Tell whether the catalogue has all of them, numbers of its own kind or text."""
+        return movie_ids.keys() <= self._row_of.keys()
 
     @cached_property
     def _row_of(self) -> dict[Id, int]:

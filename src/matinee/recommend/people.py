@@ -87,8 +87,8 @@ def merged(recommender: Recommender, user_id: str, given: Mapping[Id, float | No
     base = _of_data_set(recommender, user_id)
     if not given and not base and not known:
         raise _unknown(user_id)
-    ratings = {**base, **given}
-    return _fitted(recommender, {movie_id: stars for movie_id, stars in ratings.items() if stars is not None})
+    ratings = {movie_id: stars for movie_id, stars in {**base, **given}.items() if stars is not None}
+    return _fitted(recommender, ratings)
 
 
 def _of_data_set(recommender: Recommender, user_id: str) -> dict[Id, float]:
@@ -99,9 +99,12 @@ def _unknown(user_id: str) -> UnknownUserError:
     return UnknownUserError(f"user {user_id!r} is not known here: rate a film first")
 
 
-def _fitted(recommender: Recommender, ratings: Mapping[Id, float]) -> dict[Id, float]:
-    rows = recommender.catalogue.known_rows(ratings).tolist()
+def _fitted(recommender: Recommender, ratings: dict[Id, float]) -> dict[Id, float]:
     low, high = recommender.stars.scale
+    catalogue = recommender.catalogue
+    if ratings and low <= min(ratings.values()) and max(ratings.values()) <= high and catalogue.has_all(ratings):
+        return ratings  # as nearly always, since no rating is kept that does not fit the model of its time
+    rows = catalogue.known_rows(ratings).tolist()
     known = zip(ratings.items(), rows, strict=True)
     return {movie_id: min(max(stars, low), high) for (movie_id, stars), row in known if row >= 0}
 

@@ -11,6 +11,7 @@ import logging
 import re
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -29,6 +30,7 @@ from matinee.errors import MissingExtraError, ParameterError, StoreError
 BUSY_TIMEOUT_S = 5.0
 POSTGRES_MIGRATION_LOCK = 0x6D6174696E6565  # "matinee": any number that nobody else locks
 _WRITES = "matinee_writes"
+_IN_MEMORY = (None, "", ":memory:")
 _log = logging.getLogger(__name__)
 _POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_args": {"connect_timeout": int(BUSY_TIMEOUT_S)},
@@ -61,6 +63,8 @@ class Database:
         # SQLite's writers wait by sleeping, up to a tenth of a second, in no order; threads of one process need not.
         self._turn: AbstractContextManager[Any] = Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self.url = self.engine.url.render_as_string(hide_password=True)
+        self._in_file = self.engine.dialect.name == "sqlite" and self.engine.url.database not in _IN_MEMORY
+        self._idle: deque[Any] = deque()
         try:
             self._migrate()
         except BaseException:
@@ -84,15 +88,32 @@ class Database:
         ):
             yield connection
 
-    @contextmanager
-    def driver(self) -> Iterator[Any]:
-        """Lend a cursor of the driver, for one statement that reads; see `matinee.store.query`."""
+    def fetch(self, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
+        """Run one statement that reads, by the driver itself; see `matinee.store.query`."""
         with self._translating():
+            if self._in_file:
+                return self._fetch_from_file(statement, parameters)
             connection = self.engine.raw_connection()
             try:
-                yield connection.cursor()
+                cursor = connection.cursor()
+                cursor.execute(statement, parameters)
+                return list(cursor.fetchall())
             finally:
                 connection.close()
+
+    def _fetch_from_file(self, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
+        """Take a connection that nobody uses: the pool's way to one costs as much as reading."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            lent = self.engine.raw_connection()
+            connection = lent.driver_connection
+            lent.detach()  # the pool forgets it
+        try:
+            rows: list[tuple[Any, ...]] = connection.execute(statement, parameters).fetchall()
+            return rows
+        finally:
+            self._idle.append(connection)  # in no transaction, so that it holds no state of the database, and no lock
 
     def purge(self) -> None:
         """Leave nothing of what was deleted in SQLite's files: its pages are overwritten, its log is emptied.
@@ -107,6 +128,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        while self._idle:
+            self._idle.pop().close()
         self.engine.dispose()
 
     @contextmanager
@@ -172,7 +195,7 @@ def _hidden(url: str) -> str:
 
 def _prepare_sqlite(path: str | None) -> dict[str, Any]:
     arguments: dict[str, Any] = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-    if path in (None, "", ":memory:"):
+    if path in _IN_MEMORY:
         # The data lives in the one connection, which threads take in turns.
         return {"connect_args": arguments, "poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
     try:

@@ -55,12 +55,11 @@ class KeptOf:
 
     def __call__(self, user_id: str) -> Kept:
         """Return what is kept of one person."""
-        kept = Kept()
-        for name, stars, kind in self._query.rows(user=user_id):
-            if kind is None:
-                kept.ratings[decoded(name)] = stars
-            elif kind == "user":
+        rows = self._query.rows(user=user_id)
+        kept = Kept({decoded(name): stars for name, stars, kind in rows if kind is None})
+        for name, _, kind in rows:
+            if kind == "user":
                 kept.known = True
-            else:
+            elif kind is not None:
                 (kept.seed_off if kind == "seed_off" else kept.not_interested).append(decoded(name))
         return kept

@@ -39,6 +39,4 @@ class Query:
             If the database refuses.
         """
         given = parameters if self._places is None else tuple(parameters[name] for name in self._places)
-        with self._database.driver() as cursor:
-            cursor.execute(self._text, given)
-            return list(cursor.fetchall())
+        return self._database.fetch(self._text, given)
