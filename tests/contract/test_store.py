@@ -309,7 +309,7 @@ def test_queries_of_many_threads_share_few_connections_and_end_with_the_database
     store = RatingStore(f"sqlite:///{tmp_path / 'm.db'}")
     kept_of = KeptOf(store.database)
     for user in range(20):
-        store.add_many(str(user), {movie: 0.5 + user % 10 / 2 for movie in range(1, 30)})
+        store.add_many(str(user), dict.fromkeys(range(1, 30), 0.5 + user % 10 / 2))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda turn: (turn % 20, kept_of(str(turn % 20))), range(400)))
     assert all(set(kept.ratings.values()) == {0.5 + user % 10 / 2} and kept.known for user, kept in found)
