@@ -7,12 +7,16 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 import chromium
 from matinee.engines.spark.java import CURE, find_java
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 # Compiling kernels or a busy machine make a first example slow; --timeout catches what hangs.
 settings.register_profile("matinee", deadline=None)
@@ -69,6 +73,18 @@ def browser_missing() -> str:
     if importlib.util.find_spec("playwright") is None:
         return "playwright is not installed: pip install 'matinee[test]'"
     return "" if chromium.executable() else "no Chromium: apt-get install chromium, or set MATINEE_CHROMIUM to one"
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """Two threads of a local Spark, shared by all tests of the group "spark"."""
+    if spark_missing():
+        pytest.skip(spark_missing())
+    from matinee.engines.spark.session import spark_session
+
+    small = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2"}
+    with spark_session("local[2]", small) as session:
+        yield session
 
 
 collect_ignore_glob = ["spark/test_*.py"] if spark_missing() else []
