@@ -62,6 +62,26 @@ def test_a_thousand_clients_that_never_finish_their_head_keep_nobody_waiting(hom
                 client.close()
 
 
+def test_a_thousand_clients_that_never_finish_their_body_keep_nobody_waiting(home: Path) -> None:
+    body = json.dumps({"ratings": [{"movie_id": 1001, "stars": 4}]}).encode()
+    head = f"POST /api/v1/users/slow/ratings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/json\r\n\r\n"
+    with many_files(4096), running(home) as service:
+        host, port = service.url.removeprefix("http://").split(":")
+        slow = [socket.create_connection((host, int(port)), timeout=20) for _ in range(1000)]
+        try:
+            for client in slow:
+                client.sendall(head.encode() + body[:10])
+            for movie in range(1001, 1006):
+                assert service.ask("/ann/ratings", f"{movie},4") == [["ann", movie, 4.0]]
+                assert service.ask("/readyz")["status"] == "ready"
+            slow[0].sendall(body[10:])  # and whoever takes long is answered in the end
+            assert b" 200 " in slow[0].recv(1000)
+        finally:
+            for client in slow:
+                client.close()
+
+
 def publish(registry: Registry, seed: int) -> str:
     """A model of its own: another seed, other lists."""
     rng = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.store.replays import ReplayStore
-from matinee.web import docs, idempotency, logs, metrics, openapi, page, problems, validation
+from matinee.web import docs, idempotency, logs, metrics, openapi, page, problems, turns, validation
 from matinee.web.access import Access
 from matinee.web.api import (
     health,
@@ -128,6 +128,7 @@ def create_app(
     problems.register(app)
     access.register(app)
     validation.register(app, {"imports.add_import": settings.max_import_bytes})
+    turns.register(app, settings.threads)
     idempotency.register(app, ReplayStore(store.database))
     app.spec_processor(openapi.completed)
     database, registry = store.database, Registry(settings.models_dir)

@@ -84,6 +84,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     from granian.server import Server
 
     from matinee.web.logs import configuration
+    from matinee.web.turns import MOST_ARRIVING
 
     check_exposure(settings)
     RatingStore(settings.database).close()  # says what is wrong here, once, and upgrades an old database
@@ -94,7 +95,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
         port=port,
         interface=Interfaces.WSGI,
         workers=settings.workers or os.cpu_count() or 1,
-        blocking_threads=settings.threads,
+        blocking_threads=MOST_ARRIVING,
+        backpressure=MOST_ARRIVING,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_TIMEOUT_S,
         log_level=LogLevels[settings.log_level],
