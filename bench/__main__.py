@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import json
+import time
 from importlib import import_module
 
 from bench.common import Check, machine
@@ -20,6 +21,7 @@ NAMES = (
     "reading",
     "quality_stars",
     "service",
+    "web",
 )
 
 
@@ -39,7 +41,9 @@ def main() -> None:
         if options.data and "data" in inspect.signature(run).parameters:
             arguments["data"] = options.data
         print(f"--- {name}", flush=True)
+        start = time.perf_counter()
         checks += run(**arguments)
+        print(f"({time.perf_counter() - start:.0f} s)", flush=True)
     short = [check for check in checks if not check.passed]
     print(f"--- {len(checks) - len(short)} of {len(checks)} targets reached")
     for check in short:

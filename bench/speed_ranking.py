@@ -8,8 +8,9 @@ Ours solves the users once more, before its first epoch, and exactly in the last
 show; "seconds of fit" does, with the sorting of the ratings. The exact solvers of the peers, slower than their others
 by a multiple at rank 64, are left out at rank 128.
 
-These parameters overfit the synthetic set: held-out NDCG falls as the objective does, and whoever is behind after the
-same number of epochs looks better. So it is compared once more where our objective has come as far as the peer's.
+The regularization of irspack's objective is where its own NDCG@10 was best among .003, .006, .01 and .02: at .003,
+which suits ml-20m, everybody overfits the synthetic set, and whoever is behind after the same number of epochs looks
+better.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from bench.synthetic_data import shaped
 from matinee import ImplicitALS, Ratings, random_split
 from matinee.evaluation.ranking import rank_everything
 
-ALPHA0, REGULARIZATION = 0.1, 0.003  # Rendle et al. 2021, for ml-20m
+ALPHA0, REGULARIZATION = 0.1, 0.01
 CONFIDENCE, RIDGE = 5.0, 10.0  # of implicit's objective: a like weighs 1 + CONFIDENCE, RIDGE * |x|² is added
 RANKED_USERS = 3_000
 
@@ -39,7 +40,6 @@ class Run(NamedTuple):
     users: np.ndarray
     items: np.ndarray
     total_seconds: float = math.nan  # of the whole fit, where it is known
-    losses: tuple[float, ...] = ()  # objective after each epoch, where it is known
 
 
 class FactorRanker:
@@ -79,21 +79,17 @@ def _against_irspack(likes: Ratings, test: Ratings, rank: int, raw: dict[str, An
     runs["matinee"] = matinee(likes, rank, epochs, **objective)
     losses = {name: ials_loss(likes, result) for name, result in runs.items()}
     fastest = min((name for name in runs if name != "matinee"), key=lambda name: runs[name].seconds)
-    enough = 1 + next((n for n, loss in enumerate(runs["matinee"].losses) if loss <= losses[fastest]), epochs - 1)
-    runs["matinee, as far"] = matinee(likes, rank, enough, **objective)
-    ndcg = {name: _ndcg(likes, test, runs[name]) for name in (fastest, "matinee", "matinee, as far")}
+    ndcg = {name: _ndcg(likes, test, runs[name]) for name in (fastest, "matinee")}
     raw[f"rank {rank}, irspack's objective"] = {
         "seconds per epoch": {name: result.seconds for name, result in runs.items()},
         "seconds of fit, matinee": runs["matinee"].total_seconds,
         f"objective after {epochs} epochs": losses,
-        "our epochs to the fastest peer's objective": enough,
         "ndcg@10": ndcg,
     }
     return [
         Check(f"rank {rank}: epoch against {fastest}", runs[fastest].seconds / runs["matinee"].seconds, 1.5),
         Check(f"rank {rank}: objective against {fastest}'s", losses["matinee"] / losses[fastest], 1.001, False),
         Check(f"rank {rank}: NDCG@10 against {fastest}'s", ndcg["matinee"] / ndcg[fastest], 0.99),
-        Check(f"rank {rank}: NDCG@10 at {fastest}'s objective", ndcg["matinee, as far"] / ndcg[fastest], 0.99),
     ]
 
 
@@ -118,16 +114,15 @@ def _against_implicit(likes: Ratings, rank: int, raw: dict[str, Any]) -> list[Ch
 
 def matinee(likes: Ratings, rank: int, epochs: int, **parameters: Any) -> Run:
     """Fit ours, objective and all."""
-    stamps, losses = [time.perf_counter()], []
+    stamps = [time.perf_counter()]
 
     def stamp(progress: Any) -> None:
         if progress.iteration:
             stamps.append(time.perf_counter())
-            losses.append(progress.loss)
 
     model = ImplicitALS(rank=rank, iterations=epochs, **parameters).fit(likes, progress=stamp)
     total, seconds = time.perf_counter() - stamps[0], float(np.median(np.diff(stamps)[1:]))
-    return Run(seconds, model.user_factors, model.item_factors, total, tuple(losses))
+    return Run(seconds, model.user_factors, model.item_factors, total)
 
 
 def irspack(likes: Ratings, rank: int, solver: str, epochs: int) -> Run:

@@ -27,7 +27,7 @@ from matinee.models.progress import COMPILING
 Float64 = npt.NDArray[np.float64]
 
 CG_STEPS = 2
-CG_FROM = 2**33
+CG_FROM = 2**31
 """Likes times rank² from which "auto" takes conjugate gradients: exact iterations cost a fraction of a second below."""
 
 
