@@ -22,13 +22,15 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from matinee.errors import MissingExtraError, ParameterError, StoreError
 
 BUSY_TIMEOUT_S = 5.0
 POSTGRES_MIGRATION_LOCK = 0x6D6174696E6565  # "matinee": any number that nobody else locks
+WRITER_POLL_S = 0.0005
+"""A commit takes about as long."""
 _WRITES = "matinee_writes"
 _IN_MEMORY = (None, "", ":memory:")
 _log = logging.getLogger(__name__)
@@ -134,8 +136,12 @@ class Database:
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
+        data_error = self.engine.dialect.loaded_dbapi.DataError
         try:
             yield
+        except (DataError, data_error) as error:  # PostgreSQL knows no NUL in a text
+            reason = getattr(error, "orig", error)
+            raise ParameterError(f"text that the database cannot hold arrived: {reason}") from error
         except DBAPIError as error:
             raise StoreError(f"database {self.url}: {error.orig}") from error
         except (SQLAlchemyError, self.engine.dialect.loaded_dbapi.Error) as error:
@@ -227,8 +233,28 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
 
 
 def _on_sqlite_begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if connection.get_execution_options().get(_WRITES, False):
+        _begin_to_write(connection.connection.driver_connection)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _begin_to_write(connection: Any) -> None:
+    """Wait for the writers of other processes; SQLite itself would sleep up to a tenth of a second at a time."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(WRITER_POLL_S)
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000:.0f}")
 
 
 def _on_postgres_connect(connection: Any, _record: object) -> None:

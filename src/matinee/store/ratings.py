@@ -196,10 +196,13 @@ def check_user_id(user_id: str) -> str:
     Raises
     ------
     ParameterError
-        Unless it has 1 to 64 visible characters.
+        Unless it has 1 to 64 visible characters, and an address can hold it: no slash, not dots alone.
     """
-    if not 1 <= len(user_id) <= USER_ID_LENGTH or not user_id.isprintable() or user_id != user_id.strip():
-        raise ParameterError(f"user id {user_id[:80]!r}: 1 to {USER_ID_LENGTH} visible characters are allowed")
+    fits = 1 <= len(user_id) <= USER_ID_LENGTH and user_id.isprintable() and user_id == user_id.strip()
+    if not fits or "/" in user_id or not user_id.strip("."):
+        raise ParameterError(
+            f"user id {user_id[:80]!r}: 1 to {USER_ID_LENGTH} visible characters are allowed, no / and not dots alone"
+        )
     return user_id
 
 
