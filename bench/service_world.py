@@ -151,12 +151,12 @@ class Server:
 @contextmanager
 def service(world: World) -> Iterator[Server]:
     """`matinee serve` with key, metrics and a log in JSON."""
-    port = _free_port()
+    port = free_port()
     command = [
         MATINEE, "serve", "--home", str(world.home), "--port", str(port), "--workers", str(WORKERS),
         "--threads", str(THREADS), "--log-format", "json",
     ]  # fmt: skip
-    with _running(command, world.home / "service.log", port, "/readyz", {"MATINEE_OPERATOR_KEY": KEY}) as server:
+    with running(command, world.home / "service.log", port, "/readyz", {"MATINEE_OPERATOR_KEY": KEY}) as server:
         yield server
 
 
@@ -184,15 +184,16 @@ if __name__ == "__main__":
 @contextmanager
 def bare_flask(home: Path, length: int) -> Iterator[Server]:
     """The same server with a view that returns so many bytes, and nothing else."""
-    port, script = _free_port(), home / "bare.py"
+    port, script = free_port(), home / "bare.py"
     script.write_text(BARE)
     command = [sys.executable, str(script), *map(str, (port, length, WORKERS, THREADS))]
-    with _running(command, home / "bare.log", port, "/", {}) as server:
+    with running(command, home / "bare.log", port, "/", {}) as server:
         yield server
 
 
 @contextmanager
-def _running(command: list[str], log: Path, port: int, path: str, more: dict[str, str]) -> Iterator[Server]:
+def running(command: list[str], log: Path, port: int, path: str, more: dict[str, str]) -> Iterator[Server]:
+    """Run a command that serves at a port, from when it answers."""
     with log.open("ab") as stderr:
         process = subprocess.Popen(command, stdout=stderr, stderr=stderr, env=os.environ | more)
     try:
@@ -215,7 +216,8 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"{url} does not answer: {process.args}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from bench import chromium
 from hypothesis import settings
 
-import chromium
 from matinee.engines.spark.java import CURE, find_java
 
 if TYPE_CHECKING:

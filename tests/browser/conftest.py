@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from bench.chromium import ARGUMENTS, executable
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 from served_app import served
 
 import matinee
-from chromium import ARGUMENTS, executable
 from matinee import training
 from matinee.data.dataset import Dataset
 from matinee.registry import Registry
@@ -43,9 +43,9 @@ def linked_sample() -> Dataset:
 
 @pytest.fixture(scope="package")
 def address(tmp_path_factory: pytest.TempPathFactory, linked_sample: Dataset) -> Iterator[str]:
-    """Address of a service with a model of the bundled sample."""
+    """Address of a service with models of the bundled sample, measured: only then are there intervals."""
     settings = Settings(home=tmp_path_factory.mktemp("browser"))
-    training.train(linked_sample, Registry(settings.models_dir), picks=matinee.ImplicitALS(), test=0)
+    training.train(linked_sample, Registry(settings.models_dir), picks=matinee.ImplicitALS())
     with served(settings) as service:
         yield service.address
 

@@ -145,12 +145,13 @@ def test_a_film_shows_why_and_what_if(page: Page) -> None:
     rate_by_keyboard(page, "Pulp Fiction")
     page.goto("/film/260")
     expect(page.get_by_role("heading", name="Star Wars: Episode IV - A New Hope")).to_be_visible()
+    expect(page.locator(".film-predicted")).to_have_text(re.compile(r"[\d.]+, likely [\d.]+ to [\d.]+ for you"))
     expect(page.locator(".reasons")).to_contain_text("Pulp Fiction")
     values = page.locator(".reason-value").all_inner_texts()
     total = sum(float(value.replace("\u2212", "-")) for value in values)
-    stated = re.search(r"score, (-?[\d.]+):", page.get_by_text("Together they are").inner_text())
+    stated = re.search(r"score, (-?[\d.]+)\.", page.get_by_text("Together they are").inner_text())
     assert stated
-    assert total == pytest.approx(float(stated[1].rstrip(".")), abs=0.002 * len(values))
+    assert total == pytest.approx(float(stated[1]), abs=0.002 * len(values))
     page.locator(".what-if input[type=range]").press("ArrowLeft")
     expect(page.locator(".what-if [role=status]")).to_contain_text("instead of")
 

@@ -5,7 +5,7 @@ import { restoreScroll, setQuery } from "../router.js";
 import { mark, person, rate, starsOf, usePerson } from "../state.js";
 import { Facts, FilmCard, Predicted } from "../ui/card.js";
 import { Empty, Failure } from "../ui/empty.js";
-import { Filters, FILTERS, NAMES } from "../ui/filters.js";
+import { chosen, Filters, FILTERS, NAMES, useGenres } from "../ui/filters.js";
 import { nameOf, percentText, titleOf } from "../ui/film.js";
 import { Icon } from "../ui/icons.js";
 import { StarsInput } from "../ui/stars.js";
@@ -31,7 +31,7 @@ function fetchPage(filters, offset) {
 }
 
 function useFilms(query) {
-  const [state, setState] = useState({ films: null, answer: null, failure: null });
+  const [state, setState] = useState({ films: null, answer: null, failure: null, turn: 0 });
   const gone = useRef(0); // films that left the list since it was asked for: later ones have moved up
   const turn = useRef(0);
   const { ready } = usePerson();
@@ -44,8 +44,7 @@ function useFilms(query) {
       if (mine !== turn.current) return;
       const shown = new Set((kept ?? []).map((film) => film.movie_id));
       const next = answer.recommendations.filter((film) => !shown.has(film.movie_id));
-      setState({ films: [...(kept ?? []), ...next], answer, failure: null });
-      if (!kept) requestAnimationFrame(restoreScroll);
+      setState({ films: [...(kept ?? []), ...next], answer, failure: null, turn: mine });
     } catch (failure) {
       setState((now) => ({ ...now, failure }));
     }
@@ -108,16 +107,20 @@ function Nothing({ answer }) {
 
 export default function ForYou({ address }) {
   const { ratings, ready } = usePerson();
-  const { films, answer, failure, more, again, left } = useFilms(address.query);
+  const { films: found, answer, turn, failure, more, again, left } = useFilms(address.query);
+  const known = useGenres();
+  const films = known && found; // filters that are open would grow and push them down
+  const waiting = known || !chosen(address.query) ? Array(PAGE).fill(null) : [];
+  useEffect(() => void (films && restoreScroll()), [films !== null, turn]);
   return html`<div class="page for-you">
     <h1>For you</h1>
     <p class="lead">${ready && !ratings.size ? html`What most people would get. <a href="/">Rate a few films</a>, and it is yours.` : "What you would watch, best first, with the stars you would give."}</p>
-    <${Filters} query=${address.query} />
-    <p class="quiet" role="status">${answer ? `${answer.total.toLocaleString("en")} films pass` : " "}</p>
+    <${Filters} query=${address.query} known=${known} />
+    <p class="quiet" role="status">${films ? `${answer.total.toLocaleString("en")} films pass` : " "}</p>
     ${failure && html`<${Failure} error=${failure} retry=${again} />`}
     ${films?.length === 0 && html`<${Nothing} answer=${answer} />`}
     <div class="wall choices" aria-busy=${!films}>
-      ${(films ?? Array(12).fill(null)).map((film, place) => (film ? html`<${Choice} key=${film.movie_id} film=${film} onLeft=${left} />` : html`<div key=${`waiting-${place}`} class="card waiting" aria-hidden="true"></div>`))}
+      ${(films ?? waiting).map((film, place) => (film ? html`<${Choice} key=${film.movie_id} film=${film} onLeft=${left} />` : html`<div key=${`waiting-${place}`} class="card waiting" aria-hidden="true"></div>`))}
     </div>
     ${films?.length > 0 && films.length < answer.total && html`<p class="wall-more"><button class="button quiet" onClick=${more}>Show more</button></p>`}
   </div>`;

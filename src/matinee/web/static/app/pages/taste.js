@@ -1,7 +1,8 @@
 // Your taste: where your films lie, what you like more than others do, what surprised the model, what would help it.
 import { ask, of } from "../api.js";
-import { html, useEffect, useMemo, useState } from "../html.js";
+import { html, useMemo, useState } from "../html.js";
 import { rate, setNotSeen, starsOf, unrate, usePerson } from "../state.js";
+import { useAnswer } from "../ui/answer.js";
 import { FilmCard } from "../ui/card.js";
 import { Empty, Failure } from "../ui/empty.js";
 import { addressOf, givenText, nameOf, starsText } from "../ui/film.js";
@@ -16,21 +17,6 @@ const GENRES = 12;
 const FEW = 5; // ratings; below, numbers about somebody are noise
 
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(1)}`;
-
-// The answer of the service, asked again when `turn` changes; `failure` where there is none.
-function useAnswer(path, query, turn) {
-  const [state, setState] = useState({ answer: null, failure: null });
-  useEffect(() => {
-    if (!path) return undefined;
-    const stop = new AbortController();
-    ask(path, { query, signal: stop.signal }).then(
-      (answer) => setState({ answer, failure: null }),
-      (failure) => failure.name === "AbortError" || setState((now) => ({ ...now, failure })),
-    );
-    return () => stop.abort();
-  }, [path, turn]);
-  return state;
-}
 
 function Likings({ title, likings, note }) {
   const low = Math.min(0, ...likings.map((one) => one.liking));
@@ -119,7 +105,7 @@ function Surprises({ surprises }) {
 
 function Asked({ userId, turn, onRated }) {
   const { notSeen } = usePerson();
-  const { answer, failure } = useAnswer(of(userId, "onboarding"), { limit: ASKED, not_seen: [...notSeen].slice(-1000) }, `${turn} ${notSeen.size}`);
+  const { answer, failure } = useAnswer(() => ask(of(userId, "onboarding"), { query: { limit: ASKED, not_seen: [...notSeen].slice(-1000) } }), [turn, notSeen.size]);
   async function give(film, stars) {
     await rate(film, stars);
     onRated();
@@ -155,16 +141,17 @@ function Profile({ taste }) {
 export default function Taste() {
   const { userId, ready, ratings } = usePerson();
   const [turn, setTurn] = useState(0);
-  const places = useAnswer("/map", { limit: ON_MAP });
-  const { answer: taste, failure } = useAnswer(ready && userId && ratings.size ? of(userId, "taste") : null, {}, turn);
+  const places = useAnswer(() => ask("/map", { query: { limit: ON_MAP } }), []);
+  const rated = ready && ratings.size > 0;
+  const { answer: taste, failure } = useAnswer(() => (rated ? ask(of(userId, "taste")) : undefined), [rated, turn]);
   return html`<div class="page taste">
     <h1>Your taste</h1>
     <p class="lead">Films close to each other please the same people. ${ratings.size ? "Yours shine." : ""}</p>
     ${places.failure && html`<${Failure} error=${places.failure} />`}
-    ${places.answer?.movies.length ? html`<${FilmMap} films=${places.answer.movies} starsOf=${starsOf} />` : html`<div class="map-frame" aria-busy="true"></div>`}
+    ${places.answer?.movies.length ? html`<${FilmMap} films=${places.answer.movies} starsOf=${starsOf} />` : html`<div class="map"><div class="map-frame" aria-busy="true"></div></div>`}
     ${failure && html`<${Failure} error=${failure} />`}
-    ${ready && !ratings.size && html`<${Empty} title="Nothing is known of you yet"><p>Rate some films, and this page says what you like and how well the model knows you.</p><a class="button" href="/">Rate films</a><//>`}
-    ${taste && ratings.size > 0 && html`<${Profile} taste=${taste} />`}
-    ${userId && ratings.size > 0 && html`<${Asked} userId=${userId} turn=${turn} onRated=${() => setTurn((now) => now + 1)} />`}
+    ${ready && !rated && html`<${Empty} title="Nothing is known of you yet"><p>Rate some films, and this page says what you like and how well the model knows you.</p><a class="button" href="/">Rate films</a><//>`}
+    ${taste && rated && html`<${Profile} taste=${taste} />`}
+    ${(taste || failure) && rated && html`<${Asked} userId=${userId} turn=${turn} onRated=${() => setTurn((now) => now + 1)} />`}
   </div>`;
 }

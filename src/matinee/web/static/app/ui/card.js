@@ -9,7 +9,7 @@ export function FilmCard({ film, children, className = "" }) {
     <a class="card-poster" href=${addressOf(film)} aria-label=${nameOf(film) + (film.year ? `, ${film.year}` : "")}>
       <${Poster} film=${film} />
     </a>
-    <div class="card-body">${children}</div>
+    ${children && html`<div class="card-body">${children}</div>`}
   </article>`;
 }
 
@@ -17,8 +17,7 @@ export function FilmCard({ film, children, className = "" }) {
 export function Predicted({ film }) {
   const range = likely(film);
   return html`<span class="predicted">
-    <span class="predicted-stars"><${Icon} name="star" filled /><span class="hidden">Predicted stars: </span>${starsText(film.stars)}</span>
-    ${range && html`<span class="quiet"> ${range}</span>`}
+    <span class="predicted-stars"><${Icon} name="star" filled /><span class="hidden">Predicted stars: </span>${starsText(film.stars)}</span>${range && html`<span class="quiet">, ${range}</span>`}
   </span>`;
 }
 

@@ -1,7 +1,8 @@
 // Dials and filters of a list. They hold nothing themselves: what is chosen stands in the address.
 import { ask } from "../api.js";
-import { html, useEffect, useState } from "../html.js";
+import { html } from "../html.js";
 import { setQuery } from "../router.js";
+import { useAnswer } from "./answer.js";
 
 // What the API takes, and how: one number or a list of words.
 export const FILTERS = {
@@ -25,6 +26,9 @@ export const NAMES = {
   min_ratings: "the number of ratings",
 };
 const COUNTS = [0, 5, 10, 25, 50, 100];
+
+// How many of them an address holds.
+export const chosen = (query) => Object.keys(FILTERS).filter((name) => query.has(name)).length;
 
 function Dial({ query, name, label, low, high, least }) {
   const value = Number(query.get(name) ?? 0);
@@ -59,21 +63,26 @@ function Choose({ query, name, label, options }) {
   </label>`;
 }
 
-export function Filters({ query }) {
-  const [known, setKnown] = useState({ genres: [], decades: [] });
+// What the catalogue knows: { genres, decades }; null while asking.
+export function useGenres() {
+  const { answer, failure } = useAnswer(() => ask("/genres"), []);
+  return answer ?? (failure && { genres: [], decades: [] });
+}
+
+// `known`: as `useGenres` answers.
+export function Filters({ query, known }) {
   const mode = query.has("genre_all") ? "genre_all" : "genre_any";
   const wanted = query.getAll(mode);
-  useEffect(() => void ask("/genres").then(setKnown), []);
-  const count = Object.keys(FILTERS).filter((name) => query.has(name)).length;
-  const decades = (by, word) => [["", "any"], ...known.decades.map((year) => [String(year + by), `${word} ${year + by}`])];
+  const count = chosen(query);
+  const years = (by, word) => [["", "any"], ...known.decades.map((year) => [String(year + by), `${word} ${year + by}`])];
   const clear = Object.fromEntries(Object.keys(FILTERS).map((name) => [name, null]));
   return html`<details class="filters" open=${count > 0}>
     <summary class="chip">Dials and filters${count ? ` (${count})` : ""}</summary>
-    <div class="filters-inner">
+    ${known && html`<div class="filters-inner">
       <${Dial} query=${query} name="popularity" label="Popularity" low="hidden gems" high="well known" least="-1" />
       <${Dial} query=${query} name="diversity" label="Diversity" low="your favourites" high="a bit of all" least="0" />
-      <${Choose} query=${query} name="year_from" label="Years, from" options=${decades(0, "from")} />
-      <${Choose} query=${query} name="year_to" label="Years, to" options=${decades(9, "to")} />
+      <${Choose} query=${query} name="year_from" label="Years, from" options=${years(0, "from")} />
+      <${Choose} query=${query} name="year_to" label="Years, to" options=${years(9, "to")} />
       <${Choose} query=${query} name="min_ratings" label="Rated by" options=${COUNTS.map((n) => [n ? String(n) : "", n ? `at least ${n} people` : "anybody"])} />
       <fieldset class="filters-genres">
         <legend>Genres: press once for wanted, twice for left out</legend>
@@ -83,6 +92,6 @@ export function Filters({ query }) {
         ${wanted.length > 1 && html`<label class="all-of"><input type="checkbox" checked=${mode === "genre_all"} onChange=${() => setQuery({ [mode]: null, [mode === "genre_any" ? "genre_all" : "genre_any"]: wanted })} /> all of them at once</label>`}
       </fieldset>
       ${count > 0 && html`<button type="button" class="link-button" onClick=${() => setQuery(clear)}>Clear all</button>`}
-    </div>
+    </div>`}
   </details>`;
 }

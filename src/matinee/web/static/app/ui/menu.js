@@ -1,5 +1,5 @@
 // The menu: further pages, light or dark, and this browser's person: to another browser, or forgotten.
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
 import { pages } from "../pages.js";
 import { go } from "../router.js";
 import { forget, makeLink, usePerson } from "../state.js";
@@ -76,8 +76,10 @@ export function Menu({ address }) {
   const { userId } = usePerson();
   const [dialog, setDialog] = useState(null);
   const panel = useRef();
+  useLayoutEffect(() => {
+    panel.current.popover = "auto"; // before the first painting, in which it would be seen
+  }, []);
   useEffect(() => {
-    panel.current.popover = "auto";
     if (panel.current.matches(":popover-open")) panel.current.hidePopover();
   }, [address.path]);
   const open = (name) => {
