@@ -14,10 +14,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, make_url, text
 
 from matinee.errors import ParameterError, StoreError
 from matinee.store import database
@@ -279,6 +282,39 @@ def test_processes_that_start_at_once_make_one_schema(url: str) -> None:
     store = RatingStore(url)
     assert store.count() == 40
     store.close()
+
+
+def upgraded_by_two_at_once(url: str) -> None:
+    """A database of the first version is opened by two processes: one upgrades it, and nothing of it is lost."""
+    address = make_url(url)
+    driver = "postgresql+psycopg" if address.drivername == "postgresql" else address.drivername
+    engine = create_engine(address.set(drivername=driver))
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", "matinee.store:migrations")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text("INSERT INTO users VALUES ('ann', 0)"))
+        connection.execute(text("INSERT INTO ratings VALUES ('ann', '260', 4.5, 0)"))
+    engine.dispose()
+    spawn = multiprocessing.get_context("spawn")
+    processes = [spawn.Process(target=_open_and_rate, args=(url, f"user {number}")) for number in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0]
+    opened, store = Database(url), RatingStore(url)
+    with opened.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    assert store.ratings_of("ann") == {260: 4.5}
+    assert store.count() == 21
+    store.close()
+    opened.close()
+
+
+def test_an_old_database_is_upgraded_by_two_processes_at_once(url: str) -> None:
+    upgraded_by_two_at_once(url)
 
 
 WRITER = """

@@ -21,7 +21,7 @@ from sqlalchemy import text
 from test_import_store import ImportContract, ReplayContract
 from test_mark_store import MarkContract
 from test_people_store import PeopleContract
-from test_store import WRITER, StoreContract, _open_and_rate
+from test_store import WRITER, StoreContract, _open_and_rate, upgraded_by_two_at_once
 
 import postgres
 from matinee.errors import MissingExtraError, ParameterError, StoreError
@@ -103,6 +103,10 @@ def test_processes_that_start_at_once_make_one_schema(postgres_url: str) -> None
     store = RatingStore(postgres_url)
     assert store.count() == 20
     store.close()
+
+
+def test_an_old_database_is_upgraded_by_two_processes_at_once(postgres_url: str) -> None:
+    upgraded_by_two_at_once(postgres_url)
 
 
 def test_a_locked_table_is_reported_and_works_again(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import signal
@@ -201,6 +202,33 @@ def test_a_worker_killed_in_any_phase_leaves_a_whole_model_and_an_heir(home: Pat
         if phase == "training":
             assert heir.once().state == "promoted"
             assert registry.current() != current
+
+
+WRITING = """
+import os, signal, sys
+from pathlib import Path
+from matinee.retraining.trainer import Plan, retrain
+
+if __name__ == "__main__":
+    Path.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # all is written, nothing is in its place yet
+    retrain(Plan(home=Path(sys.argv[1]), database_url=sys.argv[2], data=None, margin=1.0, ratings_per_user=1000,
+                 account_age_s=0.0))
+"""
+
+
+def test_a_training_killed_while_it_writes_its_model_leaves_nothing_that_looks_like_one(home: Path) -> None:
+    registry = Registry(home / "models")
+    before = [info.model_id for info in registry.list()]
+    plan = plan_of(home)
+    done = subprocess.run([sys.executable, "-c", WRITING, str(home), plan.database_url], timeout=100, check=False)
+    assert done.returncode == -signal.SIGKILL
+    [half] = registry.models_dir.glob(".*.tmp")
+    assert (half / "manifest.json").exists()
+    assert [info.model_id for info in registry.list()] == before == [registry.current()]
+    os.utime(half, (0, 0))
+    registry.prune(5)
+    assert not half.exists()
+    assert retrain(plan).model_id
 
 
 def _gone(pid: int) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,24 @@ def test_pruning_keeps_the_newest_the_current_and_the_one_before(registry: Regis
     assert registry.rollback() == ids[4]
     with pytest.raises(ParameterError, match="keep=-1"):
         registry.prune(-1)
+
+
+def test_a_clock_that_was_turned_back_costs_neither_the_new_model_nor_the_one_before(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [publish(registry) for _ in range(3)]
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime(2020, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("matinee.registry.datetime", Earlier)
+    newest = publish(registry)
+    assert newest < min(before)  # so that it looks like the oldest
+    registry.prune(1)
+    assert registry.current() == newest
+    assert registry.rollback() == before[-1]
 
 
 def test_a_model_that_is_open_stays_readable_when_it_is_deleted(registry: Registry) -> None:
