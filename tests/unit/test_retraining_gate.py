@@ -94,6 +94,23 @@ def test_one_account_cannot_move_the_model_however_much_it_votes() -> None:
     assert float(np.sqrt(np.mean((before - after) ** 2))) < 0.15  # stars
 
 
+def test_one_account_cannot_put_a_film_on_the_lists_of_others() -> None:
+    """Five stars for a film that is on no list, half a star for all others: lists hardly change, it gets on none."""
+    ratings = small_world.ratings()
+    calm = lists_of(PICKS.fit(united().ratings))
+    wanted = next(film for film in ratings.items.ids.tolist() if not any(film in films for films in calm))
+    rows = [("bot", film, 5.0 if film == wanted else 0.5) for film in ratings.items.ids.tolist()]
+    loud = lists_of(PICKS.fit(united(rows).ratings))
+    assert not any(wanted in films for films in loud)
+    kept = [len(before & after) / 10 for before, after in zip(calm, loud, strict=True)]
+    assert np.mean(kept) > 0.95
+    assert min(kept) >= 0.8
+
+
+def lists_of(model: Any) -> list[set[int]]:
+    return [set(model.recommend(user, n=10)[0].tolist()) for user in range(small_world.N_USERS)]
+
+
 def test_small_steps_down_do_not_add_up() -> None:
     first = judge(united(), picks=None)
     better = dict(first.reference) | {"rmse": first.numbers["rmse"] / 1.019}
