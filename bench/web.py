@@ -37,7 +37,7 @@ WIDTHS = (320, 1280, 2560)
 
 def run(*, quick: bool = False) -> list[Check]:
     """Measure; quick: ten ratings, 100 cards, one width."""
-    raw: dict[str, Any] = {"chromium": "", "counted ratings": TRIES}
+    raw: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, _service(Path(folder)) as server, _browser() as browser:
         raw["chromium"] = browser.version
         address = f"http://127.0.0.1:{server.address[1]}"
@@ -51,6 +51,7 @@ def run(*, quick: bool = False) -> list[Check]:
             for who in ("", SOMEBODY)
         }
     times = rated.milliseconds
+    raw["counted ratings"] = len(times)
     raw["first load"] = {"requests": len(sizes), "bytes": sum(sizes.values()), "fonts, bytes": _of(sizes, ".woff2")}
     raw["rating to repainted list, ms"] = {
         "first (somebody new joins)": times[0], "median": statistics.median(times), "most": max(times),

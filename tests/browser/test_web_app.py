@@ -5,21 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
-
-PAGES = (
-    "/",
-    "/for-you",
-    "/search?q=star",
-    "/film/260",
-    "/my-films",
-    "/taste",
-    "/movie-night",
-    "/import",
-    "/operator",
-    "/join#x",
-)
 
 
 def rate_by_keyboard(page: Page, film: str, key: str = "5") -> None:
@@ -187,16 +173,3 @@ def test_another_browser_becomes_the_same_person_until_forgotten(page: Page, bro
     second.get_by_role("dialog").get_by_role("button", name="Forget me").click()
     expect(second.get_by_text("Nothing rated yet")).to_be_visible()
     other.close()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
-def test_pages_have_no_barriers_and_fit_narrow_windows(page: Page, path: str, scheme: str) -> None:
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-    page.set_viewport_size({"width": 320, "height": 700})
-    page.goto(path)
-    page.get_by_role("heading", level=1).wait_for()
-    page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
