@@ -39,12 +39,12 @@ class MarkContract:
     def test_one_statement_says_all_that_a_list_needs(self, marks: MarkStore, store: RatingStore) -> None:
         kept_of = KeptOf(store.database)
         assert kept_of("ann") == Kept()
-        store.add_many("ann", {260: 4.5, 1: None, "7": 3.0, "=x": 2.0, "tt1": 1.0, -5: 2.5})
+        given = {260: 4.5, 1: None, "7": 3.0, "=x": 2.0, "tt1": 1.0, -5: 2.5, 'a"\\:\u00e9\n': 0.5}
+        store.add_many("ann", given)
         store.add_many("bob", {858: 1.0})
         marks.add("ann", "not_interested", "7")
         marks.add("ann", "seed_off", 260)
         marks.add("ann", "watchlist", 3)
-        given = {260: 4.5, 1: None, "7": 3.0, "=x": 2.0, "tt1": 1.0, -5: 2.5}
         assert kept_of("ann") == Kept(given, ["7"], [260], known=True)
         assert kept_of("ann' OR 'a'='a") == Kept()
 

@@ -1,24 +1,35 @@
-"""What a list needs to know of a person, in one statement: it is asked for at every request."""
+"""What a list needs to know of a person, in one row of one statement: it is asked for at every request.
+
+The database gathers the rows into JSON: a driver that hands over row by row lets other threads in between any two.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import bindparam, literal_column, null, select, union_all
+import orjson
+from sqlalchemy import Select, Text, bindparam, cast, exists, func, literal_column, select, type_coerce
 
 from matinee.store.database import Database
 from matinee.store.query import Query
 from matinee.store.ratings import Id
 from matinee.store.schema import decoded, marks, ratings, users
 
-_USER = "user"
-_STATEMENT = union_all(
-    select(ratings.c.movie_id, ratings.c.stars, null().label("kind")).where(ratings.c.user_id == bindparam(_USER)),
-    select(marks.c.movie_id, null(), marks.c.kind).where(
-        marks.c.user_id == bindparam(_USER), marks.c.kind != literal_column("'watchlist'")
-    ),
-    select(users.c.user_id, null(), literal_column("'user'")).where(users.c.user_id == bindparam(_USER)),
-)
+
+def _statement(dialect: str) -> Select[Any]:
+    of_pairs, of_texts = ("json_group_object", "json_group_array") if dialect == "sqlite" else (
+        "json_object_agg", "json_agg",
+    )  # fmt: skip
+    user: Any = bindparam("user")
+    mark = marks.c.kind + literal_column("':'") + type_coerce(marks.c.movie_id, Text)
+    rated = select(cast(getattr(func, of_pairs)(ratings.c.movie_id, ratings.c.stars), Text))
+    marked = select(cast(getattr(func, of_texts)(mark), Text)).where(marks.c.kind != literal_column("'watchlist'"))
+    return select(
+        rated.where(ratings.c.user_id == user).scalar_subquery(),
+        marked.where(marks.c.user_id == user).scalar_subquery(),
+        exists().where(users.c.user_id == user),
+    )
 
 
 @dataclass
@@ -28,7 +39,7 @@ class Kept:
     Attributes
     ----------
     ratings
-        Stars by movie id, None where a rating was taken back.
+        Stars by movie id to 15 digits, None where a rating was taken back.
     not_interested, seed_off
         Marked films.
     known
@@ -51,15 +62,14 @@ class KeptOf:
     """
 
     def __init__(self, database: Database) -> None:
-        self._query = Query(database, _STATEMENT)
+        self._query = Query(database, _statement(database.engine.dialect.name))
 
     def __call__(self, user_id: str) -> Kept:
         """Return what is kept of one person."""
-        rows = self._query.rows(user=user_id)
-        kept = Kept({decoded(name): stars for name, stars, kind in rows if kind is None})
-        for name, _, kind in rows:
-            if kind == "user":
-                kept.known = True
-            elif kind is not None:
-                (kept.seed_off if kind == "seed_off" else kept.not_interested).append(decoded(name))
+        [(rated, marked, known)] = self._query.rows(user=user_id)
+        stars = {decoded(name): value for name, value in orjson.loads(rated or b"{}").items()}
+        kept = Kept(stars, known=bool(known))
+        for mark in orjson.loads(marked or b"[]"):
+            kind, _, name = mark.partition(":")
+            (kept.seed_off if kind == "seed_off" else kept.not_interested).append(decoded(name))
         return kept
