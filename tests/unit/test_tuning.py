@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -100,8 +100,8 @@ def test_without_a_validation_part_one_combination_is_tested():
 class Fake:
     """Is best at 8 iterations; counts what it was asked for."""
 
-    iterations: int
-    asked: list[int]
+    iterations: int = 0
+    asked: list[int] = field(default_factory=list)
 
     def fit(self, ratings, *, progress=None):
         self.asked.append(self.iterations)
@@ -220,6 +220,33 @@ def test_the_verdict_names_what_noise_hides():
     assert "better than every other by more than two standard errors" in report.verdict(clear)
     alone = tune(stars_task(), [parts(0)], grid({"rank": [2]}))
     assert report.verdict(alone) == "best: rank 2; only one combination was tried"
+
+
+def test_the_defaults_are_taken_unless_something_beats_them_beyond_noise():
+    space = {"rank": [ALS().rank], "regularization": [ALS().regularization, 5.0], "iterations": [4], "seed": [5, 6]}
+    # the same model under another seed: whichever is best, the defaults are within noise of it
+    tuning = tune(stars_task(), [parts(0)], grid({**space, "iterations": [ALS().iterations]}))
+    assert tuning.chosen.params["regularization"] == ALS().regularization
+    assert tuning.test.params == tuning.chosen.params
+    # other iterations are no defaults, unless early stopping chose them
+    other = tune(stars_task(), [parts(0)], grid(space))
+    assert other.chosen is other.best
+    stopped = tune(stars_task(), [parts(0)], grid(space), early_stopping=True)
+    assert stopped.chosen.params["regularization"] == ALS().regularization
+    # defaults that are clearly beaten are left
+    bad = replace(stars_task(), make=lambda **params: ALS(**{"regularization": 5.0, **params}))
+    beaten = tune(bad, [parts(0)], grid({"regularization": [0.05, 5.0]}))
+    assert beaten.chosen is beaten.best
+    assert beaten.chosen.params == {"regularization": 0.05}
+
+
+def test_the_verdict_says_that_the_defaults_are_taken():
+    tuning = tune(stars_task(), [parts(0)], grid({"seed": [5, 6, 7]}))
+    kept = next(trial for trial in tuning.trials if trial is not tuning.best)
+    said = report.verdict(replace(tuning, chosen=kept))
+    assert said.endswith(f"taken: {report.named(kept.params)}, the defaults, which nothing beats beyond noise")
+    document = report.tuning_document(replace(tuning, chosen=kept), {})
+    assert document["chosen"] == {"params": kept.params}
 
 
 def test_the_document_has_every_trial():

@@ -113,7 +113,8 @@ def tune(
 ) -> None:
     """Try parameters on a validation set and print a table.
 
-    The best combination is then measured, once, on the test part. Without a validation part (--split 7:3) one
+    The best combination is then measured, once, on the test part: of those within noise of it the model's defaults, if
+    they were tried. Without a validation part (--split 7:3) one
     combination is fitted and tested.
     """
     from matinee.evaluation import report

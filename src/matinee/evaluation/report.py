@@ -95,7 +95,7 @@ def mean_of(trial: Trial, name: str) -> float | None:
 
 
 def verdict(tuning: Tuning) -> str:
-    """Say in a sentence which combination is best and what the differences are worth."""
+    """Say in a sentence which combination is best, what the differences are worth and which one to take."""
     best, names = named(tuning.best.params), varied(tuning)
     others = [pair for pair in zip(tuning.trials, tuning.differences, strict=True) if pair[0] is not tuning.best]
     close = [named(trial.params, names) for trial, gap in others if gap.within_noise]
@@ -104,10 +104,13 @@ def verdict(tuning: Tuning) -> str:
     if not close:
         return f"best: {best}; it is better than every other by more than two standard errors"
     listed = "; ".join(close[:5]) + (f"; and {len(close) - 5} more" if len(close) > 5 else "")
-    return (
+    said = (
         f"best: {best}; but {len(close)} of {len(others)} others are within noise (two standard errors) of it, and "
         f"another split may choose another: {listed}"
     )
+    if tuning.chosen is tuning.best:
+        return said
+    return f"{said}\ntaken: {named(tuning.chosen.params)}, the defaults, which nothing beats beyond noise"
 
 
 def varied(tuning: Tuning) -> list[str]:
@@ -148,6 +151,7 @@ def tuning_document(tuning: Tuning, protocol: dict[str, Any]) -> dict[str, Any]:
             for trial, gap in zip(tuning.trials, tuning.differences, strict=True)
         ],
         "best": {"params": tuning.best.params, **({task.metric: tuning.best.mean} if tuning.trials else {})},
+        "chosen": {"params": tuning.chosen.params},
         "test": {"standard_error": tuning.test.standard_error, **_means(tuning.test)},
         "baselines": {task.baseline_name: baseline},
         "verdict": verdict(tuning) if tuning.trials else None,
