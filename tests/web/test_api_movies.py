@@ -8,6 +8,7 @@ import fakes
 import pytest
 from flask.testing import FlaskClient
 
+from matinee.data.personal import TitleIndex
 from matinee.data.ratings import Ratings
 from matinee.models.als import ALS
 from matinee.recommend.recommender import Recommender
@@ -99,7 +100,8 @@ def test_histogram_counts_half_stars(tmp_path: Path) -> None:
     model = ALS(rank=2, iterations=1).fit(ratings)
     registry = Registry(tmp_path / "models")
     registry.publish(model, ratings=ratings)
-    serving = Serving("x", Recommender.of(registry.read()))
+    artifact = registry.read()
+    serving = Serving("x", Recommender.of(artifact), TitleIndex(artifact.movies))
     counts = {step["stars"]: step["count"] for step in serving.steps(serving.histogram(10))}
     assert len(counts) == 10
     assert {stars: count for stars, count in counts.items() if count} == {0.5: 1, 4.5: 2}

@@ -266,7 +266,9 @@ class ALSModel(RatingModel):
         variances = self.variance * self.item_variances[item_rows]
         if person.row is not None:
             return np.asarray(np.sqrt(variances * self.user_variances[person.row]), np.float32)
-        system = self.person_system(person.item_rows, person.stars)
+        system = person.system
+        if system is None or not np.array_equal(system.weights, np.ones_like(system.weights)):
+            system = self.person_system(person.item_rows, person.stars)  # a group's average person, or faded ratings
         errors = system.left_out_errors() ** 2 / (self.variance * self.item_variances[person.item_rows])
         own = (SHRINKAGE + float(errors.sum())) / (SHRINKAGE + len(errors))
         unknown = self.variance * system.leverages(self.item_factors[item_rows]) if len(errors) < SHRINKAGE else 0.0

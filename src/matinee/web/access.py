@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from apiflask import APIFlask, HTTPError
 from flask import Response, request
+from flask.globals import request_ctx
 
 from matinee.errors import ParameterError
 from matinee.settings import Settings
@@ -86,17 +87,18 @@ class Access:
 
     def admit(self) -> None:
         """Refuse the request, or let it pass."""
-        blueprint = request.blueprint or "page"
+        asked = request_ctx.request  # the request itself: `request` looks for it at every mention
+        blueprint = asked.blueprint or "page"
         need = NEEDS.get(blueprint, "operator")
         if blueprint == "health":
             return  # whoever balances load knows this machine by its number
         if self._hosts:
             self._check_host()
-        if request.method not in _SAFE:
+        if asked.method not in _SAFE:
             self._check_origin()
         if not self.settings.operator_key:
             return
-        user_id = (request.view_args or {}).get("user_id")
+        user_id = (asked.view_args or {}).get("user_id")
         caller = self._caller(user_id)
         self._count(caller, need)
         if (need == "person" and caller is None) or (need == "operator" and caller != "operator"):
@@ -122,19 +124,20 @@ class Access:
         secret = _secret()
         if secret is None:
             return None
-        if hmac.compare_digest(secret.encode(), self.settings.operator_key.encode()):
+        if hmac.compare_digest(secret.encode(), self._key):
             return "operator"
         return f"user:{user_id}" if user_id and self.people.is_token_of(user_id, secret) else None
 
     def _count(self, caller: str | None, need: Need) -> None:
         if self.limiter is None or caller == "operator":
             return
-        address = f"address:{request.remote_addr}"
+        address = caller or f"address:{request.remote_addr}"
         seconds = 0
         if self.settings.requests_per_minute:
-            seconds = self.limiter.wait(caller or address, self.settings.requests_per_minute, 60.0)
+            seconds = self.limiter.wait(address, self.settings.requests_per_minute, 60.0)
         if not seconds and need == "signup" and request.method == "POST" and self.settings.signups_per_hour:
-            seconds = self.limiter.wait(f"signup:{address}", self.settings.signups_per_hour, SIGNUP_SECONDS)
+            address = f"signup:address:{request.remote_addr}"
+            seconds = self.limiter.wait(address, self.settings.signups_per_hour, SIGNUP_SECONDS)
         if seconds:
             raise refuse(429, f"Too many requests: ask again in {seconds} s.", headers={"Retry-After": str(seconds)})
 
@@ -144,6 +147,10 @@ class Access:
             cure = "This needs the person's token or the operator's key: Authorization: Bearer …"
             return refuse(401, cure, headers={"WWW-Authenticate": "Bearer"})
         return refuse(403, "The token or key that arrived does not allow this.")
+
+    @cached_property
+    def _key(self) -> bytes:
+        return self.settings.operator_key.encode()
 
     @cached_property
     def _hosts(self) -> frozenset[str]:
@@ -174,5 +181,6 @@ def _name_of(host: str) -> str:
 
 
 def _secret() -> str | None:
-    scheme, _, value = request.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" and value else request.cookies.get(COOKIE)
+    asked = request_ctx.request
+    scheme, _, value = asked.environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" and value else asked.cookies.get(COOKIE)

@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 from apiflask import APIFlask
-from flask import Response, g, has_request_context, request
+from flask import Response, g, has_request_context
+from flask.globals import request_ctx
 
 from matinee.web.metrics import Metrics
 
@@ -72,17 +73,18 @@ def observe(app: APIFlask, metrics: Metrics, *, log_requests: bool) -> None:
     @app.before_request
     def begin() -> None:
         g.began = time.perf_counter()
-        given = request.environ.get("HTTP_X_REQUEST_ID", "")
+        given = request_ctx.request.environ.get("HTTP_X_REQUEST_ID", "")
         g.request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
 
     @app.after_request
     def end(response: Response) -> Response:
+        asked = request_ctx.request
         seconds = time.perf_counter() - g.began
-        method, status = request.method, response.status_code
-        route = request.url_rule.rule if request.url_rule else "none"
+        method, status = asked.method, response.status_code
+        route = asked.url_rule.rule if asked.url_rule else "none"
         metrics.answered(method, route, status, seconds)
         response.headers.add(REQUEST_ID, g.request_id)
-        if request.blueprint and "Cache-Control" not in response.headers:
+        if asked.blueprint and "Cache-Control" not in response.headers:
             response.headers.add("Cache-Control", "no-store")
         if log_requests and _log.isEnabledFor(logging.INFO):
             # Made here, since logging itself would look through the stack for who calls it.

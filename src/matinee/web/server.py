@@ -106,6 +106,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     if on_ready:
         arguments = (url_of(settings.host, port), on_ready, server.signal_handler_interrupt)
         threading.Thread(target=_announce, args=arguments, name="matinee-ready", daemon=True).start()
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # threads that take turns gain nothing from heaps of their own
     multiprocessing.set_start_method("spawn", force=True)
     with _shared_counters():
         server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)

@@ -34,10 +34,18 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Serving:
-    """One model with everything that goes with it; a request takes it once and keeps it to the end."""
+    """One model with everything that goes with it; a request takes it once and keeps it to the end.
+
+    Attributes
+    ----------
+    titles
+        The films by every way in which their titles are written, for personal histories; made before the model
+        answers, since the first import would wait for it.
+    """
 
     model_id: str
     recommender: Recommender
+    titles: TitleIndex
 
     @property
     def catalogue(self) -> Catalogue:
@@ -97,11 +105,6 @@ class Serving:
         allowed = left(everything, Filters.of(filters).removing(self.catalogue))
         rows = self.catalogue.find(q, MOST_FOUND) if q.strip() else self._orders[sort].tolist()
         return [row for row in rows if allowed[row]]
-
-    @cached_property
-    def titles(self) -> TitleIndex:
-        """The films by every way in which their titles are written, for personal histories."""
-        return TitleIndex(self.catalogue.movies)
 
     def histogram(self, movie_id: Id) -> tuple[int, ...]:
         """Count how often each half star of the scale was given to a film, lowest first; zeros where unknown."""
@@ -201,7 +204,7 @@ class Models:
             self._refused = wanted  # said once, not every second; promoting another model clears it
             self._say(f"model {wanted} cannot be loaded: {error}")
             return
-        self.serving = Serving(wanted, recommender)
+        self.serving = Serving(wanted, recommender, TitleIndex(recommender.catalogue.movies))
         self._refused = self.problem = None
         _log.info("model %s answers", wanted)
 

@@ -16,6 +16,7 @@ from apiflask import APIFlask
 from apiflask.schema_adapters import registry
 from apiflask.schema_adapters.pydantic import PydanticAdapter
 from flask import Request, request
+from flask.globals import request_ctx
 from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
@@ -85,7 +86,7 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
 
     @app.before_request
     def refuse_part_of_a_body() -> None:
-        if not _may_have_body():
+        if not _may_have_body(request_ctx.request.environ):
             return
         request.max_content_length = max_bytes.get(request.endpoint or "", app.config["MAX_CONTENT_LENGTH"])
         # Werkzeug cuts a chunked body off at the limit and passes over one that ends before its stated length: what is
@@ -98,16 +99,16 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
 
     @app.before_request
     def refuse_unasked_query() -> None:
-        if not request.environ.get("QUERY_STRING") or request.blueprint in (None, "page"):
+        if not request_ctx.request.environ.get("QUERY_STRING") or request.blueprint in (None, "page"):
             return  # the app's scripts read the query of its addresses
         if not _takes_query(app):
             names = ", ".join(request.args) or request.query_string.decode("latin-1")
             raise refuse(422, f"query {names[:SHOWN]}: {request.path} takes no query parameters")
 
 
-def _may_have_body() -> bool:
+def _may_have_body(environ: Mapping[str, Any]) -> bool:
     """Tell whether a body was announced: a request without either header has none (RFC 9112, section 6.3)."""
-    return "HTTP_TRANSFER_ENCODING" in request.environ or request.environ.get("CONTENT_LENGTH", "") not in ("", "0")
+    return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "") not in ("", "0")
 
 
 def _takes_query(app: APIFlask) -> bool:
