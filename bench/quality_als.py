@@ -25,7 +25,7 @@ CMFREC_UNSCALED = {"k": (8, 16, 32, 64), "lambda_": (3.0, 6.0, 10.0, 15.0), "sca
 
 def run(*, quick: bool = False, data: Iterable[str] = ("sample",)) -> list[Check]:
     """Measure every data set of `data` (a name or a file, as `matinee.load` takes it)."""
-    seeds = range(2 if quick else 5)
+    seeds = range(1 if quick else 5)
     raw: dict[str, Any] = {}
     checks = []
     for source in data:
@@ -51,7 +51,7 @@ def _one_split(ratings: Ratings, seed: int, *, quick: bool) -> dict[str, float]:
     for grid in grids:
         for values in product(*grid.values()):
             options = dict(zip(grid, values, strict=True))
-            if quick and options["k"] not in (16, 64):
+            if quick and options["k"] != 64:
                 continue
             errors[f"cmfrec {options}"] = _cmfrec_rmse(train, test, options)
     return errors
