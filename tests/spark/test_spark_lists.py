@@ -81,7 +81,7 @@ def test_text_ids_and_what_people_have_seen(spark: SparkSession, tmp_path: Path)
 def test_what_cannot_be_asked_of_spark(spark: SparkSession, home: Path, tmp_path: Path) -> None:
     ratings = matinee.load("sample").ratings.select(np.arange(100_004) < 500)
     bayesian = matinee.BayesianMF(rank=2, iterations=4, burn_in=1, samples=2).fit(ratings)
-    with pytest.raises(ParameterError, match="lists are made with ALS"):
+    with pytest.raises(ParameterError, match=r"on Spark stars are those of ALS.*--quality fast"):
         write_lists(spark, str(tmp_path / "none"), bayesian, bayesian)
     alone = run(home, "recommend", "--user", "1", "--engine", "spark")
     assert alone.exit_code == 2

@@ -115,14 +115,12 @@ def made_on_spark(
     """Let a cluster make the lists that `recommend_all` makes here."""
     from matinee.recommend.batch import Plan
 
-    filters = dict(options)
-    limit = filters.pop("limit", 10)
-    plan = Plan.of(recommender, limit, filters.pop("rank_by", "picks"), filters)
+    plan = Plan.of(recommender, **options)
     with cluster.session() as session:
         from matinee.engines.spark.lists import write_lists
 
         return write_lists(
-            session, out, plan.ranker, recommender.stars, limit=limit, allowed=plan.allowed,
+            session, out, plan.ranker, recommender.stars, limit=plan.limit, allowed=plan.allowed,
             include_seen=plan.filters.include_seen, progress=report,
         )  # fmt: skip
 

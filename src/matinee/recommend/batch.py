@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,8 @@ class Plan:
     ----------
     ranker
         Orders them.
+    limit
+        How long they are.
     filters
         What was asked for.
     allowed
@@ -41,12 +43,13 @@ class Plan:
     """
 
     ranker: FactorModel
+    limit: int
     filters: Filters
     allowed: Bools
 
     @classmethod
-    def of(cls, recommender: Recommender, limit: int, rank_by: RankBy, filters: Mapping[str, Any]) -> Plan:
-        """Check the options.
+    def of(cls, recommender: Recommender, *, limit: int = 10, rank_by: RankBy = "picks", **filters: Any) -> Plan:
+        """Check the options, those of `recommend_all`.
 
         Raises
         ------
@@ -58,7 +61,7 @@ class Plan:
         if limit < 1:
             raise ParameterError(f"limit={limit}: a list has at least one place")
         chosen = Filters.of(filters)
-        return cls(recommender.scorer(rank_by).model, chosen, _allowed(recommender, rank_by, chosen))
+        return cls(recommender.scorer(rank_by).model, limit, chosen, _allowed(recommender, rank_by, chosen))
 
 
 def recommend_all(
@@ -107,7 +110,7 @@ def recommend_all(
         If the file cannot be written.
     """
     target = Path(out)
-    plan = Plan.of(recommender, limit, rank_by, filters)
+    plan = Plan.of(recommender, limit=limit, rank_by=rank_by, **filters)
     users = len(recommender.stars.users)
     parts = target.with_name(f"{target.name}.parts")
     try:

@@ -21,6 +21,7 @@ from matinee.engines.spark.session import first_line
 from matinee.errors import DataError
 
 Float64 = npt.NDArray[np.float64]
+SIDES = ("user", "item")
 TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
 RATINGS_PER_PARTITION = 2_000_000
 """So many ratings and what ALS makes of them stay well under a gigabyte per task."""
@@ -106,8 +107,7 @@ def read_ratings(
     """
     try:
         raw = _columns(_opened(session, source), names or ColumnNames(), source)
-        raw = raw.persist(StorageLevel.MEMORY_AND_DISK)
-        rows, numbers, bad = _looked_at(raw, scale)
+        rows, bad, whole = _looked_at(raw, scale)
     except PySparkException as error:
         raise DataError(f"{source}: Spark cannot read it ({first_line(error)})") from error
     if bad and not skip_bad_rows:
@@ -117,11 +117,10 @@ def read_ratings(
         )
     if rows == bad:
         raise DataError(f"{source}: there are no ratings, at least one is needed")
-    typed = raw.where(_good(scale))
-    for side in ("user", "item"):
-        if numbers[side] and not string_ids:
-            typed = typed.withColumn(side, F.expr(f"cast({side} as bigint)"))
-    return _numbered(_newest(typed), scale, rows - bad, bad)
+    kinds = {side: "bigint" if whole[side] and not string_ids else "string" for side in SIDES}
+    good = raw.where(_good(scale))
+    typed = good.withColumns({side: F.col(side).cast(kind) for side, kind in kinds.items()})
+    return _one_per_pair(_numbered(typed, rows - bad, scale, bad))
 
 
 def from_ratings(session: SparkSession, ratings: Ratings) -> SparkRatings:
@@ -151,12 +150,12 @@ def _opened(session: SparkSession, source: str) -> DataFrame:
 
 
 def _columns(frame: DataFrame, names: ColumnNames, source: str) -> DataFrame:
+    """Name the columns; ids keep their kind, so that numbers need not become text first."""
     found = places(frame.columns, names, source)
     name = [f"`{column}`" for column in frame.columns]
     time = F.lit(None) if found.time is None else _seconds(frame, frame.columns[found.time])
     return frame.select(
-        F.expr(name[found.user]).cast("string").alias("user"),
-        F.expr(name[found.item]).cast("string").alias("item"),
+        *(F.expr(name[place]).alias(side) for side, place in zip(SIDES, (found.user, found.item), strict=True)),
         F.expr(f"try_cast({name[found.rating]} as float)").alias("stars"),
         time.cast("bigint").alias("rated_at"),
         F.monotonically_increasing_id().alias("place"),
@@ -171,40 +170,49 @@ def _seconds(frame: DataFrame, column: str) -> Any:
 
 
 def _good(scale: tuple[float, float]) -> str:
-    return f"coalesce(user != '' and item != '' and stars between {scale[0]} and {scale[1]}, false)"
+    given = " and ".join(f"cast({side} as string) != ''" for side in SIDES)
+    return f"coalesce({given} and stars between {scale[0]} and {scale[1]}, false)"
 
 
-def _looked_at(raw: DataFrame, scale: tuple[float, float]) -> tuple[int, dict[str, bool], int]:
-    """Count rows and malformed ones, and say of each side whether its ids are whole numbers."""
-    whole = [F.expr(f"bool_and(try_cast({side} as bigint) is not null)").alias(side) for side in ("user", "item")]
-    row = raw.select("*", F.expr(_good(scale)).alias("good")).agg(
-        F.count("*").alias("rows"), F.count_if(~F.col("good")).alias("bad")
+def _looked_at(raw: DataFrame, scale: tuple[float, float]) -> tuple[int, int, dict[str, bool]]:
+    """Count rows and malformed ones, and say of each side whether its ids are whole numbers, in one pass."""
+    kinds = dict(raw.dtypes)
+    numbers = {side: kinds[side] in ("tinyint", "smallint", "int", "bigint") for side in SIDES}
+    parsed = [F.expr(f"bool_and(not good or try_cast({side} as bigint) is not null)").alias(side) for side in SIDES]
+    row = raw.withColumn("good", F.expr(_good(scale))).agg(
+        F.count("*").alias("rows"), F.count_if(~F.col("good")).alias("bad"),
+        *(F.lit(True).alias(side) if numbers[side] else one for side, one in zip(SIDES, parsed, strict=True)),
     ).first()  # fmt: skip
-    kinds = raw.where(_good(scale)).agg(*whole).first()
-    assert row is not None and kinds is not None  # noqa: PT018, an aggregate has one row
-    return row["rows"], {side: bool(kinds[side]) for side in ("user", "item")}, row["bad"]
+    assert row is not None  # an aggregate has one row
+    return row["rows"], row["bad"], {side: bool(row[side]) for side in SIDES}
 
 
-def _newest(typed: DataFrame) -> DataFrame:
+def _numbered(typed: DataFrame, rows: int, scale: tuple[float, float], bad: int) -> SparkRatings:
+    """Replace ids by their rows: distinct ids are found on the cluster, numbered here, and joined to the ratings.
+
+    Ratings are not kept before they are numbered: to read two columns again costs less, and text would fill the memory.
+    """
+    numbered, vocabularies = typed, {}
+    for side in SIDES:
+        ids = typed.select(side).distinct().toArrow()[side].to_numpy(zero_copy_only=False)
+        vocabularies[side] = Vocabulary.of(ids.astype(np.str_) if ids.dtype == object else ids)
+        codes = _codes(typed.sparkSession, side, vocabularies[side].ids)
+        numbered = numbered.join(codes, side).drop(side).withColumnRenamed("code", side)
+    found = SparkRatings(numbered, vocabularies["user"], vocabularies["item"], rows, scale, bad)
+    return found.kept(numbered.repartition(found.partitions, "user"))
+
+
+def _one_per_pair(ratings: SparkRatings) -> SparkRatings:
+    """Keep the newest rating of every pair; looking whether there are any to leave out costs less than doing it."""
+    columns = ["user", "item", "stars", "rated_at"]
+    pairs = ratings.frame.groupBy("user", "item").agg(F.lit(1)).count()
+    if pairs == len(ratings):
+        return replace(ratings, frame=ratings.frame.select(columns))
     order = F.struct(F.coalesce("rated_at", F.lit(0)), "place")
     newest = F.max_by(F.struct("stars", "rated_at"), order).alias("newest")
-    return typed.groupBy("user", "item").agg(newest).select("user", "item", "newest.stars", "newest.rated_at")
-
-
-def _numbered(frame: DataFrame, scale: tuple[float, float], rows: int, bad: int) -> SparkRatings:
-    """Replace ids by their rows: distinct ids are found on the cluster, numbered here, and joined to the ratings."""
-    session = frame.sparkSession
-    kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
-    numbered, vocabularies = kept, {}
-    for side in ("user", "item"):
-        ids = kept.select(side).distinct().toArrow()[side].to_numpy(zero_copy_only=False)
-        vocabularies[side] = Vocabulary.of(ids.astype(np.str_) if ids.dtype == object else ids)
-        codes = _codes(session, side, vocabularies[side].ids)
-        numbered = numbered.join(codes, side).drop(side).withColumnRenamed("code", side)
-    found = SparkRatings(numbered, vocabularies["user"], vocabularies["item"], kept.count(), scale, bad)
-    columns = numbered.select("user", "item", "stars", "rated_at").repartition(found.partitions, "user")
-    done = replace(found, duplicates=rows - found.count).kept(columns)
-    kept.unpersist()
+    one = ratings.frame.groupBy("user", "item").agg(newest).select("user", "item", "newest.stars", "newest.rated_at")
+    done = replace(ratings, duplicates=len(ratings) - pairs).kept(one)
+    ratings.frame.unpersist()
     return done
 
 

@@ -76,7 +76,10 @@ def write_lists(
     """
     if not isinstance(stars, ALSModel | DampedBiasModel):
         kind = type(stars.params).__name__
-        raise ParameterError(f"stars by {kind}: on Spark lists are made with ALS; leave --engine spark out")
+        raise ParameterError(
+            f"stars by {kind}: on Spark stars are those of ALS; leave --engine spark out (the same lists, made here) "
+            "or train with --quality fast"
+        )
     jvm: Any = session._jvm
     target, parts = (jvm.org.apache.hadoop.fs.Path(path) for path in (out, f"{out}.parts"))
     files = target.getFileSystem(session._jsc.hadoopConfiguration())

@@ -89,8 +89,7 @@ def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSessi
     url = master or (None if submitted else "local[*]")
     settings = _defaults() | conf
     if url is not None and on_this_machine(url):
-        local = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-        settings = local | {"spark.checkpoint.dir": scratch} | settings
+        settings = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"} | settings
     builder = SparkSession.builder.appName("matinee")
     if url is not None:
         builder = builder.master(url)
@@ -99,9 +98,12 @@ def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSessi
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python", sys.executable))  # has our packages
     try:
         session = builder.getOrCreate()
-        session.sparkContext.setLogLevel("ERROR")
+        context = session.sparkContext
+        context.setLogLevel("ERROR")
+        if on_this_machine(context.master or "") and not context.getConf().get("spark.checkpoint.dir"):
+            context.setCheckpointDir(scratch)
         if "spark.sql.shuffle.partitions" not in settings:  # 200 by default: most of the time on small clusters
-            tasks = TASKS_PER_CORE * session.sparkContext.defaultParallelism
+            tasks = TASKS_PER_CORE * context.defaultParallelism
             session.conf.set("spark.sql.shuffle.partitions", str(tasks))
     except (PySparkException, OSError, RuntimeError) as error:
         raise EngineError(f"Spark did not start on {url or 'the given master'}: {first_line(error)}") from error
