@@ -12,7 +12,7 @@ import { StarsInput } from "../ui/stars.js";
 import { say } from "../ui/toast.js";
 
 const PAGE = 24;
-const REASONS = 3;
+const REASONS = 2;
 
 // What the address asks for, as the API takes it.
 function asked(query) {

@@ -35,5 +35,5 @@ export function FilmRow({ film, rank, children }) {
 }
 
 export function Facts({ film }) {
-  return html`<p class="facts quiet">${[genresText(film), ratingsText(film.ratings_count)].filter(Boolean).join(" · ")}</p>`;
+  return html`<p class="facts quiet">${genresText(film)}<span>${ratingsText(film.ratings_count)}</span></p>`;
 }
