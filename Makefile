@@ -15,7 +15,7 @@ help:
 	@echo "make docs    write the generated pages docs/cli.md and docs/settings.md again"
 	@echo "make bench   matinee beside its peers (QUICK=1: five minutes)"
 	@echo "make bench-service  only the service under load (four minutes)"
-	@echo "make soak    the tests that take long"
+	@echo "make soak    kills, fuzz and changes of model for some minutes (HOURS=8: kills for so long)"
 	@echo "PYTHON=python3.12 chooses the interpreter (3.11 or newer), VENV=dir the environment"
 
 demo: $(INSTALLED)
@@ -43,7 +43,7 @@ bench-service: $(TESTING)
 	$(BIN)/python -m bench.page
 
 soak: $(TESTING)
-	$(BIN)/pytest -m soak --timeout=3600
+	SOAK_HOURS=$(HOURS) $(BIN)/pytest -m soak --timeout=0
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

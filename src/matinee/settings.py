@@ -95,6 +95,11 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least severe messages that the service writes to its log."
     )
+    tracing: bool = Field(
+        False,
+        description="Send traces by OpenTelemetry (matinee[otel]) to where its own variables say, such as "
+        "OTEL_EXPORTER_OTLP_ENDPOINT.",
+    )
 
     @field_validator("home")
     @classmethod

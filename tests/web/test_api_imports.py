@@ -119,26 +119,36 @@ def test_large_files_have_a_limit_of_their_own(client: FlaskClient, app: APIFlas
     assert client.post(IMPORTS, data=b"x" * 16_000_001).status_code == 413
 
 
-@settings(
-    max_examples=60, deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
-@given(
-    st.one_of(
-        st.binary(max_size=300),
-        st.text(max_size=200).map(lambda text: (HEADER + text).encode("utf-8", "surrogatepass")),
-        st.lists(st.lists(st.text(max_size=12), min_size=5, max_size=5), max_size=5).map(
-            lambda rows: (HEADER + "\n".join(",".join(row) for row in rows)).encode("utf-8", "surrogatepass")
-        ),
-        st.recursive(st.none() | st.text(max_size=8) | st.floats(), lambda inner: st.lists(inner, max_size=3)).map(
-            lambda value: json.dumps({"ratings": value}).encode()
-        ),
-    )
+FILES = st.one_of(
+    st.binary(max_size=300),
+    st.text(max_size=200).map(lambda text: (HEADER + text).encode("utf-8", "surrogatepass")),
+    st.lists(st.lists(st.text(max_size=12), min_size=5, max_size=5), max_size=5).map(
+        lambda rows: (HEADER + "\n".join(",".join(row) for row in rows)).encode("utf-8", "surrogatepass")
+    ),
+    st.recursive(st.none() | st.text(max_size=8) | st.floats(), lambda inner: st.lists(inner, max_size=3)).map(
+        lambda value: json.dumps({"ratings": value}).encode()
+    ),
 )
-@example(HEADER.encode() + b"9999-99-99,Toy Story,1995,x,1e309\n")
-def test_no_file_breaks_the_service_or_leaves_garbage(client: FlaskClient, store: RatingStore, content: bytes) -> None:
+UNHEALTHY = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+def keeps_no_garbage(client: FlaskClient, store: RatingStore, content: bytes) -> None:
     answer = client.post(IMPORTS, data=content)
     assert answer.status_code in (200, 422)
     kept = store.ratings_of("ann")
     assert kept.keys() <= fakes.TITLES.keys()
     assert all(0.5 <= stars <= 5 for stars in kept.values())
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=UNHEALTHY)
+@given(FILES)
+@example(HEADER.encode() + b"9999-99-99,Toy Story,1995,x,1e309\n")
+def test_no_file_breaks_the_service_or_leaves_garbage(client: FlaskClient, store: RatingStore, content: bytes) -> None:
+    keeps_no_garbage(client, store, content)
+
+
+@pytest.mark.soak
+@settings(max_examples=5000, deadline=None, suppress_health_check=UNHEALTHY)
+@given(FILES | st.binary(max_size=300).map(lambda noise: zipped(("ratings.csv", HEADER.encode() + noise))))
+def test_no_file_breaks_it_for_long(client: FlaskClient, store: RatingStore, content: bytes) -> None:
+    keeps_no_garbage(client, store, content)

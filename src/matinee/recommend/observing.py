@@ -12,5 +12,5 @@ class Observer(Protocol):
     def placed(self, seconds: float) -> None:
         """A person was placed in a model, which took so long."""
 
-    def listed(self, length: int, removed: Mapping[str, int]) -> None:
-        """A list was made; where filters left nothing, `removed` says how many films each removed."""
+    def listed(self, length: int, removed: Mapping[str, int], seconds: float) -> None:
+        """A list was made in so long; where filters left nothing, `removed` says how many films each removed."""

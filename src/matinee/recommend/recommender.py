@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -132,6 +133,7 @@ class Recommender:
         """
         if limit < 0 or offset < 0:
             raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
+        began = time.perf_counter()
         filters, dials, taste = self._sort_out(ratings, options)
         seeds = Seeds.of(taste, self.catalogue)
         masks = filters.removing(self.catalogue, seeds.seen)
@@ -146,7 +148,8 @@ class Recommender:
             relax=None if total else advise(pool, masks),
         )
         if self._observer is not None:
-            self._observer.listed(len(answer.recommendations), {} if total else answer.removed)
+            removed, seconds = {} if total else answer.removed, time.perf_counter() - began
+            self._observer.listed(len(answer.recommendations), removed, seconds)
         return answer
 
     def _sort_out(self, ratings: Mapping[Any, float], options: Mapping[str, Any]) -> tuple[Filters, Dials, Taste]:

@@ -67,7 +67,7 @@ class Metrics:
         """Count a person who was placed in a model."""
         self._fold_in.observe(seconds)
 
-    def listed(self, length: int, removed: Mapping[str, int]) -> None:
+    def listed(self, length: int, removed: Mapping[str, int], seconds: float) -> None:
         """Count a list and, where they left nothing, the filters that had a part in it."""
         self._lengths.observe(length)
         for name, count in removed.items():

@@ -24,6 +24,7 @@ from flask import Flask
 
 from matinee.errors import ParameterError
 from matinee.models.parallel import keep_one_blas_thread
+from matinee.recommend.observing import Observer
 from matinee.settings import Settings
 from matinee.store.ratings import RatingStore
 from matinee.web.access import check_exposure
@@ -52,9 +53,18 @@ def build_app(settings: Settings | None = None) -> Flask:
 
     keep_one_blas_thread()
     settings = settings or Settings.read()
-    counters = Metrics()
-    models = Models(RegistrySource(settings.models_dir, counters))
-    app = create_app(settings, RatingStore(settings.database), models, counters)
+    counters, store = Metrics(), RatingStore(settings.database)
+    observer: Observer = counters
+    if settings.tracing:
+        from matinee.web import tracing
+
+        provider = tracing.to_collector()
+        observer = tracing.TracingObserver(counters, provider)
+        tracing.trace_sql(store.database, provider)
+    models = Models(RegistrySource(settings.models_dir, observer))
+    app = create_app(settings, store, models, counters)
+    if settings.tracing:
+        tracing.trace_requests(app, provider)
     models.refresh()
     models.watch()
     return app
@@ -87,6 +97,8 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     from matinee.web.turns import MOST_ARRIVING
 
     check_exposure(settings)
+    if settings.tracing:
+        import matinee.web.tracing  # noqa: F401  says here, once, what is missing
     RatingStore(settings.database).close()  # says what is wrong here, once, and upgrades an old database
     port = _free_port(settings.host, settings.port)
     server = Server(
