@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 SUGGESTIONS = 3
+MEAN_DIGITS = 4
+"""Digits of a mean that are shown; it is kept in 32 bits, which know about six."""
 _PLAIN = frozenset((int, str))
 _KINDS = _PLAIN | {np.int64, np.int32, np.str_}
 
@@ -124,7 +126,12 @@ class Catalogue:
         if film is None:
             # One row: gathering several would wake the table library's threads, which costs more where others work too.
             values = self.movies.row(row, named=True)
-            film = self._films[row] = Movie(**{**values, "genres": tuple(values["genres"])})
+            mean = values["ratings_mean"]
+            shown = {
+                "genres": tuple(values["genres"]),
+                "ratings_mean": mean if mean is None else round(mean, MEAN_DIGITS),
+            }
+            film = self._films[row] = Movie(**{**values, **shown})
         return film
 
     def id_at(self, row: int) -> Id:
