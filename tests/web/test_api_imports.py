@@ -106,6 +106,11 @@ LIES[LIES.rfind(b"PK\x01\x02") + 24 : LIES.rfind(b"PK\x01\x02") + 28] = (5).to_b
         zipped(("readme.txt", b"nothing")), zipped(("ratings.csv", b"a,b\n1,2\n")), zipped(("ratings.csv", BOMB)),
         HEADER.encode() + b'2020-01-01,"Toy Story,1995,x,3\n',
     ],
+    # zips hold the time at which they were made: their bytes as names differ between the processes of a run
+    ids=[
+        "empty", "zeros", "another table", "half a zip", "a bomb", "a wrong size", "brackets", "no list",
+        "a zip without ratings", "a zip of another table", "a bomb in a zip", "an open quote",
+    ],
 )  # fmt: skip
 def test_files_that_are_none_keep_nothing(client: FlaskClient, store: RatingStore, content: bytes) -> None:
     answer = client.post(IMPORTS, data=content)
