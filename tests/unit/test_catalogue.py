@@ -119,7 +119,7 @@ def test_ids_that_are_text() -> None:
 def test_means_are_shown_without_the_noise_of_32_bits() -> None:
     means = [3.9000000953674316, None] + [2 / 3] * (len(FILMS) - 2)
     films = Catalogue(table(FILMS).with_columns(ratings_mean=pl.Series(means, dtype=pl.Float64)))
-    shown = [film.ratings_mean for film in films.at(range(3))]
+    shown = [films.movie(movie_id).ratings_mean for movie_id in list(FILMS)[:3]]
     assert shown == [3.9, None, 0.6667]
 
 
