@@ -3,7 +3,7 @@
 - ```python: executed, all blocks of a page in one namespace; a ```text block right after it is what it prints.
 - ```console: lines after `$ ` are commands for bash, the lines below a command are what it prints. A command that ends
   in ` &` is a service: it runs until the page ends.
-- Anything else, and blocks after `<!-- not run -->`, is left alone.
+- Anything else, and blocks after `<!-- not run -->`, is left alone; those after `<!-- Spark -->` are run where Spark is.
 
 Fractions agree if they differ by at most 2 %, since kernels round differently on different machines; whole numbers must
 be the same. A line of `...` stands for any lines, `...` inside one for any word, or
@@ -26,7 +26,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-BLOCK = re.compile(r"^(?P<skip><!-- not run -->\n)?```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<mark>not run|Spark) -->\n)?```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 NUMBER = re.compile(r"-?\d+\.\d+")
 PORT = re.compile(r"(?<=127\.0\.0\.1:)8000\b|(?<=--port )8000\b")
 """The port that pages mention; a test uses a free one."""
@@ -42,11 +44,12 @@ class Page:
     places: dict[str, str] = field(default_factory=dict)  # what stands for paths of the page
     names: dict[str, Any] = field(default_factory=lambda: {"__name__": "__main__"})
     services: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    mark: str | None = None  # of the blocks that are run
 
     def blocks(self) -> Iterator[tuple[str, int, str]]:
         text = self.path.read_text("utf-8")
         for match in BLOCK.finditer(text):
-            if not match["skip"]:
+            if match["mark"] == self.mark:
                 yield match["kind"], text.count("\n", 0, match.start("body")) + 1, match["body"]
 
     def section(self, heading: str) -> None:
