@@ -3,7 +3,7 @@
 - ```python: executed, all blocks of a page in one namespace; a ```text block right after it is what it prints.
 - ```console: lines after `$ ` are commands for bash, the lines below a command are what it prints. A command that ends
   in ` &` is a service: it runs until the page ends.
-- Anything else, and blocks after `<!-- not run -->`, is left alone; blocks after `<!-- Spark -->` are for the Spark tests.
+- Anything else, and blocks after `<!-- not run -->`, is left alone; after `<!-- Spark -->` it is for the Spark tests.
 
 Fractions agree if they differ by at most 2 %, since kernels round differently on different machines; whole numbers must
 be the same. A line of `...` stands for any lines, `...` inside one for any word, or
