@@ -20,7 +20,7 @@ import pytest
 import matinee
 from matinee.registry import Registry
 
-pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("cluster"), pytest.mark.timeout(300)]  # processes of its own: on either worker
 
 SPARK_HOME = Path(pyspark.__file__).parent
 CONF = ["spark.executor.memory=512m", "spark.driver.memory=512m", "spark.cores.max=2", "spark.executor.cores=1"]

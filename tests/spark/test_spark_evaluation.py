@@ -66,8 +66,6 @@ def test_lists_are_examined_as_here(spark: SparkSession, data: Path) -> None:
     assert ours.pop("fit_seconds") >= 0
     assert theirs.pop("fit_seconds") >= 0
     assert theirs == pytest.approx({name: ours[name] for name in theirs}, abs=1e-6)
-    table = run("evaluate", data, *flags, "--engine", "spark").stdout
-    assert f"{there['model']['ndcg@5']:.4f}" in table
 
 
 def test_a_grid_is_tried_as_here(spark: SparkSession, data: Path) -> None:
