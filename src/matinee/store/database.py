@@ -16,12 +16,13 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeAlias
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -34,6 +35,7 @@ WRITER_POLL_S = 0.0005
 _WRITES = "matinee_writes"
 _IN_MEMORY = (None, "", ":memory:")
 _log = logging.getLogger(__name__)
+Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 _POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_args": {"connect_timeout": int(BUSY_TIMEOUT_S)},
     "max_overflow": 64,
@@ -116,6 +118,10 @@ class Database:
             return rows
         finally:
             self._idle.append(connection)  # in no transaction, so that it holds no state of the database, and no lock
+
+    def insert(self, table: Table) -> Insert:
+        """Return an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        return sqlite.insert(table) if self.engine.dialect.name == "sqlite" else postgresql.insert(table)
 
     def purge(self) -> None:
         """Leave nothing of what was deleted in SQLite's files: its pages are overwritten, its log is emptied.

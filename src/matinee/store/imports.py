@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from sqlalchemy import Connection, delete, select, update
 from matinee.errors import UnknownIdError
 from matinee.store.ratings import Id, RatingStore
 from matinee.store.schema import history, import_items, imports, ratings
+from matinee.store.times import now
 
 
 class OpenLine(NamedTuple):
@@ -62,11 +62,11 @@ class ImportStore:
         (import_id, saved)
             `saved` as `RatingStore.add_many` returns it.
         """
-        import_id, now = secrets.token_hex(8), time.time_ns() // 1000
+        import_id = secrets.token_hex(8)
         with self._database.writing() as connection:
             before = _current(connection, user_id)
             saved = self._store.put(connection, user_id, stars, dates)
-            row = {"import_id": import_id, "user_id": user_id, "source": source, "imported_at": now}
+            row = {"import_id": import_id, "user_id": user_id, "source": source, "imported_at": now()}
             connection.execute(imports.insert(), row | {"open_lines": json.dumps(open_lines)})
             _note(connection, import_id, before, _current(connection, user_id), stars)
         return import_id, saved
@@ -176,6 +176,6 @@ def _restore(connection: Connection, user_id: str, item: Any) -> None:
         connection.execute(delete(ratings).where(mine))
     else:
         connection.execute(update(ratings).where(mine).values(stars=item.old_stars, rated_at=item.old_rated_at))
-    now = time.time_ns() // 1000
-    row = {"user_id": user_id, "movie_id": item.movie_id, "stars": item.old_stars, "recorded_at": now}
-    connection.execute(history.insert(), row | {"rated_at": item.old_rated_at or now})
+    moment = now()
+    row = {"user_id": user_id, "movie_id": item.movie_id, "stars": item.old_stars, "recorded_at": moment}
+    connection.execute(history.insert(), row | {"rated_at": item.old_rated_at or moment})

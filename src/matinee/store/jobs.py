@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import orjson
@@ -18,6 +18,7 @@ from sqlalchemy import Row, Select, bindparam, func, insert, select, update
 from matinee.errors import UnknownIdError
 from matinee.store.database import Database
 from matinee.store.schema import history, leases, runs
+from matinee.store.times import now, shown
 
 LEASE = "training"
 LEASE_EXPIRY_S = 20.0
@@ -28,7 +29,6 @@ WAITING, RUNNING, PROMOTED, REFUSED, FAILED, ABANDONED = (
 """States of a run: the gate refuses, a training fails, a trainer that died has abandoned it."""
 _DECIDED = (PROMOTED, REFUSED, FAILED)
 _ONE_AT_A_TIME = select(leases.c.name).where(leases.c.name == LEASE).with_for_update()
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class TrainingRun(NamedTuple):
@@ -68,7 +68,7 @@ class TrainingRuns:
             waiting = connection.execute(_waiting()).first()
             if waiting is not None:
                 return int(waiting.run_id)
-            row = {"state": WAITING, "reason": reason[:64], "requested_at": _now()}
+            row = {"state": WAITING, "reason": reason[:64], "requested_at": now()}
             return int(connection.execute(insert(runs).returning(runs.c.run_id), row).scalar_one())
 
     def next(self) -> int | None:
@@ -80,7 +80,7 @@ class TrainingRuns:
     def start(self, run_id: int) -> None:
         """Note that the holder of the lease begins; what is rated from now on counts for the next run."""
         last = select(func.coalesce(func.max(history.c.id), 0)).scalar_subquery()
-        self._set(run_id, state=RUNNING, started_at=_now(), history_id=last)
+        self._set(run_id, state=RUNNING, started_at=now(), history_id=last)
 
     def note(self, run_id: int, report: dict[str, Any]) -> None:
         """Say how far a run is; `finish` says it better."""
@@ -88,7 +88,7 @@ class TrainingRuns:
 
     def finish(self, run_id: int, state: str, report: dict[str, Any], model_id: str | None = None) -> None:
         """Note what came of a run."""
-        self._set(run_id, state=state, finished_at=_now(), report=_json(report), model_id=model_id)
+        self._set(run_id, state=state, finished_at=now(), report=_json(report), model_id=model_id)
 
     def put_back(self, run_id: int) -> None:
         """Let a run that was begun wait again."""
@@ -102,7 +102,7 @@ class TrainingRuns:
         run_in_use, model_id
             The run whose model is in use, and that model: if it is among those, it ended well without saying so.
         """
-        left, ended = runs.c.state == RUNNING, {"finished_at": _now()}
+        left, ended = runs.c.state == RUNNING, {"finished_at": now()}
         with self._database.writing() as connection:
             found = connection.execute(select(runs).where(left)).all()
             done = update(runs).where(left, runs.c.run_id == run_in_use)
@@ -223,9 +223,9 @@ def _run(row: Row[Any]) -> TrainingRun:
         run_id=row.run_id,
         state=row.state,
         reason=row.reason,
-        requested_at=_time(row.requested_at),
-        started_at=None if row.started_at is None else _time(row.started_at),
-        finished_at=None if row.finished_at is None else _time(row.finished_at),
+        requested_at=shown(row.requested_at),
+        started_at=None if row.started_at is None else shown(row.started_at),
+        finished_at=None if row.finished_at is None else shown(row.finished_at),
         history_id=row.history_id,
         model_id=row.model_id,
         report={} if row.report is None else orjson.loads(row.report),
@@ -234,11 +234,3 @@ def _run(row: Row[Any]) -> TrainingRun:
 
 def _json(report: dict[str, Any]) -> str:
     return orjson.dumps(report, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-
-
-def _time(microseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + microseconds * _MICROSECOND
-
-
-def _now() -> int:
-    return time.time_ns() // 1000

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Literal, NamedTuple
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from matinee.store.database import Database
-from matinee.store.ratings import Id, check_user_id
-from matinee.store.schema import marks, users
+from matinee.store.ratings import Id, adding_user, check_user_id
+from matinee.store.schema import marks
+from matinee.store.times import now, shown
 
 Kind = Literal["not_interested", "watchlist", "seed_off"]
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OF_USER = (
     select(marks.c.kind, marks.c.movie_id, marks.c.marked_at)
     .where(marks.c.user_id == bindparam("user"))
@@ -40,9 +38,8 @@ class MarkStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        dialect = sqlite if database.engine.dialect.name == "sqlite" else postgresql
-        self._add_user = dialect.insert(users).on_conflict_do_nothing()
-        self._add = dialect.insert(marks).on_conflict_do_nothing()
+        self._add_user = adding_user(database)
+        self._add = database.insert(marks).on_conflict_do_nothing()
 
     def add(self, user_id: str, kind: Kind, movie_id: Id) -> None:
         """Mark a film; one that is marked stays as it is, a new person becomes known.
@@ -53,10 +50,10 @@ class MarkStore:
             If the user id is malformed.
         """
         check_user_id(user_id)
-        now = time.time_ns() // 1000
+        moment = now()
         with self._database.writing() as connection:
-            connection.execute(self._add_user, {"user_id": user_id, "created_at": now})
-            row = {"user_id": user_id, "kind": kind, "movie_id": movie_id, "marked_at": now}
+            connection.execute(self._add_user, {"user_id": user_id, "created_at": moment})
+            row = {"user_id": user_id, "kind": kind, "movie_id": movie_id, "marked_at": moment}
             connection.execute(self._add, row)
 
     def remove(self, user_id: str, kind: Kind, movie_id: Id) -> None:
@@ -71,5 +68,5 @@ class MarkStore:
             rows = connection.execute(_OF_USER, {"user": user_id}).all()
         found: dict[Kind, list[Mark]] = {"not_interested": [], "watchlist": [], "seed_off": []}
         for kind, movie_id, marked_at in rows:
-            found[kind].append(Mark(movie_id, _EPOCH + timedelta(microseconds=marked_at)))
+            found[kind].append(Mark(movie_id, shown(marked_at)))
         return found

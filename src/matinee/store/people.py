@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import bindparam, delete, func, select
@@ -14,6 +13,7 @@ from matinee.errors import UnknownIdError, UnknownUserError
 from matinee.store.database import Database
 from matinee.store.query import Query
 from matinee.store.schema import links, replays, tokens, users
+from matinee.store.times import kept, now
 
 LINK_LIFETIME = timedelta(minutes=15)
 _TOKENS = select(tokens.c.token_hash).where(tokens.c.user_id == bindparam("user"))
@@ -38,7 +38,7 @@ class PeopleStore:
         """Make a new person known, under an id that no data set uses; return the id and a token."""
         user_id, token = f"u-{secrets.token_urlsafe(12)}", secrets.token_urlsafe(32)
         with self._database.writing() as connection:
-            connection.execute(users.insert(), {"user_id": user_id, "created_at": _now()})
+            connection.execute(users.insert(), {"user_id": user_id, "created_at": now()})
             connection.execute(tokens.insert(), _token_row(token, user_id))
         return user_id, token
 
@@ -55,13 +55,13 @@ class PeopleStore:
         UnknownUserError
             If nobody with that id joined here.
         """
-        code, now = secrets.token_urlsafe(24), datetime.now(UTC)
-        expires = now + LINK_LIFETIME
+        code, asked = secrets.token_urlsafe(24), datetime.now(UTC)
+        expires = asked + LINK_LIFETIME
         with self._database.writing() as connection:
             if connection.execute(select(users.c.user_id).where(users.c.user_id == user_id)).first() is None:
                 raise UnknownUserError(f"user {user_id!r} did not join here: POST /api/v1/users makes a person known")
-            connection.execute(delete(links).where(links.c.expires_at <= _microseconds(now)))
-            row = {"code_hash": _hash(code), "user_id": user_id, "expires_at": _microseconds(expires)}
+            connection.execute(delete(links).where(links.c.expires_at <= kept(asked)))
+            row = {"code_hash": _hash(code), "user_id": user_id, "expires_at": kept(expires)}
             connection.execute(links.insert(), row)
         return code, expires
 
@@ -79,7 +79,7 @@ class PeopleStore:
             found = connection.execute(
                 select(links.c.user_id, links.c.expires_at).where(mine).with_for_update()
             ).first()
-            if found is None or found.expires_at <= _now():
+            if found is None or found.expires_at <= now():
                 raise UnknownIdError("the link was used, has expired or never was: ask for another one")
             connection.execute(delete(links).where(mine))
             connection.execute(tokens.insert(), _token_row(token, found.user_id))
@@ -106,16 +106,8 @@ class PeopleStore:
 
 
 def _token_row(token: str, user_id: str) -> dict[str, object]:
-    return {"token_hash": _hash(token), "user_id": user_id, "created_at": _now()}
+    return {"token_hash": _hash(token), "user_id": user_id, "created_at": now()}
 
 
 def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _now() -> int:
-    return time.time_ns() // 1000
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, bindparam, case, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from matinee.errors import ParameterError
-from matinee.store.database import Database
+from matinee.store.database import Database, Insert
 from matinee.store.schema import USER_ID_LENGTH, history, ratings, users
+from matinee.store.times import kept, now, shown
 
 Id: TypeAlias = int | str
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class StoredRating(NamedTuple):
@@ -59,9 +55,8 @@ class RatingStore:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
-        dialect = sqlite if self._database.engine.dialect.name == "sqlite" else postgresql
-        self._add_user = dialect.insert(users).on_conflict_do_nothing()
-        upsert = dialect.insert(ratings).values(
+        self._add_user = adding_user(self._database)
+        upsert = self._database.insert(ratings).values(
             user_id=bindparam("user_id"), movie_id=bindparam("movie_id"),
             stars=bindparam("stars"), rated_at=bindparam("rated_at"),
         ).execution_options(preserve_rowcount=True)  # fmt: skip
@@ -98,7 +93,7 @@ class RatingStore:
         """Make a user known who has no ratings yet; one who is there already stays as they are."""
         check_user_id(user_id)
         with self._database.writing() as connection:
-            connection.execute(self._add_user, {"user_id": user_id, "created_at": _now()})
+            connection.execute(self._add_user, {"user_id": user_id, "created_at": now()})
 
     def has_user(self, user_id: str) -> bool:
         """Whether someone was added or ever rated here."""
@@ -139,15 +134,15 @@ class RatingStore:
         check_user_id(user_id)
         if any(value is not None and not math.isfinite(value) for value in stars.values()):
             raise ParameterError(f"stars {list(stars.values())} are not all finite numbers; nothing was kept")
-        now = _now()
+        moment = now()
         rows = [
             {
-                "user_id": user_id, "movie_id": movie_id, "stars": value, "recorded_at": now,
-                "rated_at": _microseconds(dates[movie_id]) if movie_id in dates else now,
+                "user_id": user_id, "movie_id": movie_id, "stars": value, "recorded_at": moment,
+                "rated_at": _microseconds(dates[movie_id]) if movie_id in dates else moment,
             }
             for movie_id, value in stars.items()
         ]  # fmt: skip
-        connection.execute(self._add_user, {"user_id": user_id, "created_at": now})
+        connection.execute(self._add_user, {"user_id": user_id, "created_at": moment})
         connection.execute(_TURN, {"user": user_id})
         if not rows:
             return 0
@@ -160,7 +155,7 @@ class RatingStore:
         """Return the current ratings of a user, newest first, those taken back included; empty for an unknown user."""
         with self._database.reading() as connection:
             rows = connection.execute(_LATEST, {"user": user_id}).all()
-        return [StoredRating(row[0], row[1], _EPOCH + row[2] * _MICROSECOND) for row in rows]
+        return [StoredRating(row[0], row[1], shown(row[2])) for row in rows]
 
     def ratings_of(self, user_id: str, base: Mapping[Id, float] | None = None) -> dict[Id, float]:
         """Return stars by movie id, those taken back left out.
@@ -182,12 +177,17 @@ class RatingStore:
         query = select(history.c.movie_id, history.c.stars, history.c.rated_at).where(history.c.user_id == user_id)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(history.c.id)).all()
-        return [StoredRating(row[0], row[1], _EPOCH + row[2] * _MICROSECOND) for row in rows]
+        return [StoredRating(row[0], row[1], shown(row[2])) for row in rows]
 
     def count(self) -> int:
         """How many current ratings there are, those taken back left out."""
         with self._database.reading() as connection:
             return connection.execute(select(func.count(ratings.c.stars))).scalar_one()
+
+
+def adding_user(database: Database) -> Insert:
+    """Return the statement that makes a user known, wanting `user_id` and `created_at`; one who is known stays."""
+    return database.insert(users).on_conflict_do_nothing()
 
 
 def check_user_id(user_id: str) -> str:
@@ -210,11 +210,7 @@ def _changed(connection: Connection, statement: Any, rows: list[dict[str, Any]])
     return connection.execute(statement, rows).rowcount if rows else 0
 
 
-def _now() -> int:
-    return time.time_ns() // 1000
-
-
 def _microseconds(moment: datetime) -> int:
     if moment.tzinfo is None:
         raise ParameterError(f"time {moment.isoformat()} has no zone: give one, for example {moment.isoformat()}Z")
-    return (moment - _EPOCH) // _MICROSECOND
+    return kept(moment)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from matinee.store.database import Database
 from matinee.store.schema import replays
+from matinee.store.times import now
 
 KEPT = timedelta(hours=24)
 """How long an answer is kept."""
@@ -37,18 +36,17 @@ class ReplayStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        dialect = sqlite if database.engine.dialect.name == "sqlite" else postgresql
-        self._add = dialect.insert(replays).on_conflict_do_nothing().returning(replays.c.key)
+        self._add = database.insert(replays).on_conflict_do_nothing().returning(replays.c.key)
 
     def claim(self, scope: str, key: str, fingerprint: str) -> Replay | None:
         """Return what became of the request that had this key before; None if this is the first, which is noted."""
-        now = time.time_ns() // 1000
+        asked = now()
         mine = (replays.c.scope == scope) & (replays.c.key == key)
         with self._database.writing() as connection:
-            old = replays.c.asked_at < now - KEPT // timedelta(microseconds=1)
-            dead = replays.c.status.is_(None) & (replays.c.asked_at < now - STALE // timedelta(microseconds=1))
+            old = replays.c.asked_at < asked - KEPT // timedelta(microseconds=1)
+            dead = replays.c.status.is_(None) & (replays.c.asked_at < asked - STALE // timedelta(microseconds=1))
             connection.execute(delete(replays).where(old | (mine & dead)))
-            row = {"scope": scope, "key": key, "fingerprint": fingerprint, "asked_at": now}
+            row = {"scope": scope, "key": key, "fingerprint": fingerprint, "asked_at": asked}
             if connection.execute(self._add, row).first() is not None:
                 return None
             found = connection.execute(

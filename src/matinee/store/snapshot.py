@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from matinee.data.ratings import Float32, Int64
 from matinee.store.database import Database
 from matinee.store.ratings import Id
 from matinee.store.schema import ratings, users
+from matinee.store.times import now
 
 _SECOND = 1_000_000
 
@@ -65,7 +65,7 @@ def live_ratings(database: Database, *, most_per_user: int, account_age_s: float
         ranked.c.place <= most_per_user
     )
     if account_age_s:
-        latest = time.time_ns() // 1000 - int(account_age_s * _SECOND)
+        latest = now() - int(account_age_s * _SECOND)
         query = query.join(users, users.c.user_id == ranked.c.user_id).where(users.c.created_at <= latest)
     with database.reading() as connection:
         rows = connection.execute(query).all()
