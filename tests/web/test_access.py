@@ -121,6 +121,25 @@ def test_a_route_that_nobody_thought_of_needs_the_key(protected: APIFlask) -> No
             assert protected.test_client().open(path, method=method).status_code == 401, rule
 
 
+def test_nobody_elses_token_opens_any_route_of_a_person(protected: APIFlask, store: RatingStore) -> None:
+    guest = protected.test_client(use_cookies=False)
+    (ann, _), (_, other) = joined(guest), joined(guest)
+    store.add_many(ann, {260: 4.5})
+    asked = 0
+    for rule in protected.url_map.iter_rules():
+        if "<user_id>" not in rule.rule:
+            continue
+        path = rule.rule.replace("<user_id>", ann).replace("<movie_id>", "260")
+        path = re.sub("<int[^>]*>", "3", path).replace("<import_id>", "x")
+        for method in rule.methods - {"HEAD", "OPTIONS"}:
+            assert status(guest.open(path, method=method, json=RATING, headers=bearer(other))) == 403, (method, path)
+            asked += 1
+    members = {"members": [{"user_id": ann}]}
+    assert status(guest.post("/api/v1/groups/recommendations", json=members, headers=bearer(other))) == 403
+    assert asked > 15
+    assert store.ratings_of(ann) == {260: 4.5}
+
+
 def test_a_link_takes_a_person_to_another_browser(guest: FlaskClient) -> None:
     ann, token = joined(guest)
     made_link = guest.post(f"/api/v1/users/{ann}/links", headers=bearer(token))
