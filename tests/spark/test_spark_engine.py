@@ -85,6 +85,17 @@ def test_a_model_folder_like_any_other(spark: SparkSession, tmp_path: Path) -> N
         assert f"{wrong[0]}" in refused.stderr
 
 
+def test_what_the_driver_cannot_hold_is_refused_before_it_is_trained(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matinee.cli.train.free_bytes", lambda: 100)
+    (tmp_path / "r.csv").write_text("user,item,rating\n1,1,4\n2,1,3\n")
+    result = run(tmp_path, "train", str(tmp_path / "r.csv"), *QUICK)
+    assert result.exit_code == 1
+    assert "the driver would gather 0.0 GB of factors and ratings, 0.0 GB are free here" in result.stderr
+    assert not (tmp_path / "models").exists()
+
+
 def test_what_spark_throws_is_one_line(ratings: SparkRatings) -> None:
     def fail(model: object, test: object) -> bytes:  # in here, so that it travels by value
         raise ValueError("no such film")

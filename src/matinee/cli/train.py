@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 from matinee.cli.common import SEED, answer, data_argument, home_option, json_option, loaded, say, steps_shown
-from matinee.cli.engine import Cluster, chosen_cluster, engine_options, on_spark
+from matinee.cli.engine import Cluster, chosen_cluster, engine_options, free_bytes, on_spark
+from matinee.errors import EngineError
 from matinee.models.als import ALS
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.implicit_als import ImplicitALS
@@ -153,11 +154,27 @@ def trained_on_spark(
     ranking = ImplicitALS(**chosen, objective="spark", seed=seed) if picks else None
     with on_spark(data, home, reading, cluster) as (ratings, movies, label), steps_shown() as report:
         size = training_spark.gathered_bytes(ratings, stars, ranking)
+        check_room(size, free_bytes())
         say(f"{ratings.count:,} ratings on Spark; the driver will gather {size / 1e6:,.0f} MB of factors and ratings")
         return training_spark.train(
             ratings, Registry(home / "models"), stars=stars, picks=ranking, movies=movies, data=label, test=test,
             seed=split_seed, report=report,
         )  # fmt: skip
+
+
+def check_room(size: int, free: int) -> None:
+    """Refuse, before anything is trained, a model that the driver could not gather.
+
+    Raises
+    ------
+    EngineError
+        Saying what it takes and what there is.
+    """
+    if size > free:
+        raise EngineError(
+            f"the driver would gather {size / 1e9:.1f} GB of factors and ratings, {free / 1e9:.1f} GB are free here: "
+            "start matinee where there is more memory, or give a lower --rank"
+        )
 
 
 def summary(trained: Trained) -> str:
