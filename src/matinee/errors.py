@@ -106,3 +106,7 @@ class MissingExtraError(MatineeError, ImportError):
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs packages that are not installed: pip install 'matinee[{extra}]'")
         self.extra = extra
+
+
+class PosterError(MatineeError):
+    """Whoever has the posters cannot be asked just now."""

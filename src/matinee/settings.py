@@ -6,6 +6,7 @@ Names end in their unit. Import this module only where a setting is used: pydant
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -89,6 +90,12 @@ class Settings(BaseSettings):
     keep_models: int = Field(
         5, ge=1, description="Models that `matinee worker` keeps, beside the one in use and the one before it."
     )
+    tmdb_key: str = Field(
+        "",
+        repr=False,
+        description="API key or read access token of themoviedb.org: the web app then shows its posters; empty for the "
+        "posters that it draws itself, and nobody else is asked.",
+    )
     log_format: Literal["text", "json"] = Field(
         "text", description="How the service writes its log: json has a line per request and for every event its id."
     )
@@ -105,6 +112,13 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("tmdb_key")
+    @classmethod
+    def _one_word(cls, value: str) -> str:
+        if not re.fullmatch(r"[\w.-]*", value, re.ASCII):
+            raise ValueError("letters, digits, dots, hyphens and underscores are allowed")
+        return value
 
     @field_validator("operator_key")
     @classmethod
@@ -141,7 +155,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"]))
-            shown = "…" if name == "operator_key" else repr(first["input"])
+            shown = "…" if name in ("operator_key", "tmdb_key") else repr(first["input"])
             raise ParameterError(
                 f"setting {name}={shown}: {first['msg']} (flag, MATINEE_{name.upper()} or {TOML_FILE})"
             ) from error

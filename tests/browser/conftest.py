@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -42,11 +43,17 @@ def linked_sample() -> Dataset:
 
 
 @pytest.fixture(scope="package")
-def address(tmp_path_factory: pytest.TempPathFactory, linked_sample: Dataset) -> Iterator[str]:
-    """Address of a service with models of the bundled sample, measured: only then are there intervals."""
-    settings = Settings(home=tmp_path_factory.mktemp("browser"))
-    training.train(linked_sample, Registry(settings.models_dir), picks=matinee.ImplicitALS())
-    with served(settings) as service:
+def home(tmp_path_factory: pytest.TempPathFactory, linked_sample: Dataset) -> Path:
+    """A home with models of the bundled sample, measured: only then are there intervals."""
+    home = tmp_path_factory.mktemp("browser")
+    training.train(linked_sample, Registry(Settings(home=home).models_dir), picks=matinee.ImplicitALS())
+    return home
+
+
+@pytest.fixture(scope="package")
+def address(home: Path) -> Iterator[str]:
+    """Address of a service."""
+    with served(Settings(home=home)) as service:
         yield service.address
 
 

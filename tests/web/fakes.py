@@ -45,7 +45,7 @@ def movies() -> pl.DataFrame:
             "year": [year for _, year, _ in TITLES.values()],
             "genres": [["Comedy"] if movie_id in (1, 500) else ["Drama"] for movie_id in TITLES],
             "imdb_id": [None] * len(TITLES),
-            "tmdb_id": [None] * len(TITLES),
+            "tmdb_id": [11 if movie_id == 260 else None for movie_id in TITLES],
             "ratings_count": [count for _, _, count in TITLES.values()],
             "ratings_mean": [3.0 if count else None for _, _, count in TITLES.values()],
         },

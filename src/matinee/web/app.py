@@ -21,7 +21,7 @@ from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.store.replays import ReplayStore
-from matinee.web import docs, idempotency, logs, metrics, openapi, page, problems, turns, validation
+from matinee.web import docs, idempotency, logs, metrics, openapi, page, posters, problems, turns, validation
 from matinee.web.access import Access
 from matinee.web.api import (
     health,
@@ -36,6 +36,7 @@ from matinee.web.api import (
     tutorial,
     users,
 )
+from matinee.web.posters import Posters
 from matinee.web.services import Services, install
 from matinee.web.serving import Models
 
@@ -44,18 +45,17 @@ if TYPE_CHECKING:
 
     from matinee.web.limits import RateLimiter
 
-_HEADERS = (
-    (
-        "Content-Security-Policy",
+_HEADERS = {
+    "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
-)
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 _BLUEPRINTS = (
     health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, imports.bp, operations.bp,
@@ -133,23 +133,29 @@ def create_app(
     app.spec_processor(openapi.completed)
     database, registry = store.database, Registry(settings.models_dir)
     marks, kept_of, runs = MarkStore(database), KeptOf(database), TrainingRuns(database)
-    install(app, Services(store, models, people, marks, kept_of, ImportStore(store), runs, registry, access))
+    imported, shown = ImportStore(store), Posters(settings.tmdb_key) if settings.tmdb_key else None
+    install(app, Services(store, models, people, marks, kept_of, imported, runs, registry, access, shown))
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
 
-    app.wsgi_app = _secured(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    app.wsgi_app = _secured(app.wsgi_app, pictures=f" {posters.IMAGES}" if shown else "")  # type: ignore[assignment, method-assign]
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app
 
 
-def _secured(application: WSGIApplication) -> WSGIApplication:
-    """Add the headers of every answer behind the framework, which looks through all others for each that it adds."""
+def _secured(application: WSGIApplication, pictures: str) -> WSGIApplication:
+    """Add the headers of every answer behind the framework, which looks through all others for each that it adds.
+
+    `pictures` names who else may show some, after a space.
+    """
+    policy = _HEADERS["Content-Security-Policy"].replace("img-src 'self'", f"img-src 'self'{pictures}")
+    constant = list((_HEADERS | {"Content-Security-Policy": policy}).items())
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            headers.extend(_HEADERS)
+            headers.extend(constant)
             return start_response(status, headers, *error)
 
         return application(environ, start)

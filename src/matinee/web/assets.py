@@ -67,9 +67,11 @@ class Assets:
     ----------
     folder
         With an ``index.html``, which names the others below `PREFIX`.
+    posters
+        Whether the page shows posters that others made.
     """
 
-    def __init__(self, folder: Path = FOLDER) -> None:
+    def __init__(self, folder: Path = FOLDER, *, posters: bool = False) -> None:
         paths = sorted(path for path in folder.rglob("*") if path.suffix in TYPES)
         contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
         digest = hashlib.sha256()
@@ -77,6 +79,8 @@ class Assets:
             digest.update(f"{name} {len(content)} ".encode() + content)
         self.digest = digest.hexdigest()[:12]
         shell = contents.pop("index.html").replace(PREFIX.encode(), f"{PREFIX}{self.digest}/".encode())
+        if posters:
+            shell = shell.replace(b"<html ", b'<html data-posters="tmdb" ', 1)
         self.shell = Asset.of(shell, ".html")
         self.files = {name: Asset.of(content, Path(name).suffix) for name, content in contents.items()}
 

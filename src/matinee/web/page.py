@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import cast
 
 from apiflask import APIBlueprint
-from flask import Response, abort, request
+from flask import Response, abort, redirect, request
 
+from matinee.errors import PosterError
 from matinee.web.assets import Assets
+from matinee.web.services import services
 
 bp = APIBlueprint("page", __name__, enable_openapi=False)
 ADDRESSES = (
@@ -15,17 +18,19 @@ ADDRESSES = (
     "/import", "/operator", "/join",
 )  # fmt: skip
 """What the app's own router knows (static/app/pages.js)."""
+POSTER_SECONDS = 7 * 86_400
+"""How long browsers may keep where a poster is."""
 
 
 @cache
-def assets() -> Assets:
+def assets(*, posters: bool = False) -> Assets:
     """Return the files of the app, read once."""
-    return Assets()
+    return Assets(posters=posters)
 
 
 def index(**_: str) -> Response:
     """Serve the page; its scripts read the address."""
-    return assets().respond_shell(request)
+    return assets(posters=services().posters is not None).respond_shell(request)
 
 
 for _address in ADDRESSES:
@@ -36,6 +41,22 @@ for _address in ADDRESSES:
 def static_file(digest: str, name: str) -> Response:
     """Serve a file of the app."""
     return assets().respond_file(request, digest, name) or abort(404)
+
+
+@bp.get("/posters/<movie_id>")
+def poster(movie_id: str) -> Response:
+    """Send the browser to a film's poster; 204 where there is none, which is no mistake that a page should report."""
+    posters, serving = services().posters, services().serving()
+    if posters is None:
+        abort(404)
+    tmdb_id = serving.catalogue.movie(serving.movie_id(movie_id)).tmdb_id
+    try:
+        address = None if tmdb_id is None else posters.address(tmdb_id)
+    except PosterError:
+        return Response(status=204, headers={"Cache-Control": "no-store"})
+    response = redirect(address) if address else Response(status=204)
+    response.headers["Cache-Control"] = f"private, max-age={POSTER_SECONDS}"
+    return cast(Response, response)
 
 
 @bp.get("/favicon.ico")

@@ -17,6 +17,7 @@ from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.web.access import Access
+from matinee.web.posters import Posters
 from matinee.web.problems import refuse
 from matinee.web.serving import Models, Serving
 
@@ -36,6 +37,7 @@ class Services:
     runs: TrainingRuns
     registry: Registry
     access: Access
+    posters: Posters | None = None
 
     def serving(self) -> Serving:
         """Return the model that answers, one for the whole request.

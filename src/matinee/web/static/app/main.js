@@ -70,6 +70,10 @@ function Outdated() {
   </div>`;
 }
 
+function Credit() {
+  return html`<footer class="credit quiet">Posters from <a href="https://www.themoviedb.org" rel="noreferrer" target="_blank">TMDB</a>. This product uses the TMDB API but is not endorsed or certified by TMDB.</footer>`;
+}
+
 function App() {
   const address = useAddress();
   const main = useRef();
@@ -87,6 +91,7 @@ function App() {
       ${failure && html`<${Failure} error=${failure} />`}
       <${Page} address=${address} />
     </main>
+    ${document.documentElement.dataset.posters && html`<${Credit} />`}
     <${Toasts} />`;
 }
 

@@ -1,6 +1,6 @@
 // Posters set in type: colour, figure and face follow from the genres, small differences from the film's id, so that a
 // film always looks the same. Nothing is fetched for them.
-import { html } from "../html.js";
+import { html, useState } from "../html.js";
 import { genresText, namesOf } from "./film.js";
 
 // Which genre says most about how a film looks comes first; each has a hue, a figure, and a face for its title.
@@ -57,6 +57,16 @@ export function lookOf(film) {
   };
 }
 
+// A picture that others made lies over the drawn poster once it is there; where there is none, the drawn one stays. Only
+// where the service says so (web/posters.py).
+const PICTURES = document.documentElement.dataset.posters;
+
+function Picture({ film }) {
+  const [state, setState] = useState("");
+  if (state === "none") return null;
+  return html`<img class=${`poster-picture ${state}`} src=${`/posters/${encodeURIComponent(film.movie_id)}`} alt="" loading="lazy" decoding="async" onLoad=${() => setState("there")} onError=${() => setState("none")} />`;
+}
+
 // `small`: colour and figure only, for rows whose text stands beside.
 export function Poster({ film, small = false }) {
   const { figure, face, style } = lookOf(film);
@@ -69,5 +79,6 @@ export function Poster({ film, small = false }) {
       ${sub && html`<span class="poster-sub"> ${sub}</span>`}
     </span>
     <span class="poster-foot"><span> ${film.year ?? ""}</span><span>${genresText(film).split(", ").slice(0, 2).join(" · ")}</span></span>
+    ${PICTURES && html`<${Picture} key=${film.movie_id} film=${film} />`}
   </span>`;
 }
