@@ -113,6 +113,7 @@ class Database:
             lent = self.engine.raw_connection()
             connection = lent.driver_connection
             lent.detach()  # the pool forgets it
+            connection.execute("PRAGMA cache_size=-256")  # KiB: as many connections as threads may be there
         try:
             rows: list[tuple[Any, ...]] = connection.execute(statement, parameters).fetchall()
             return rows
