@@ -107,6 +107,7 @@ class Database:
 
     def _fetch_from_file(self, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
         """Take a connection that nobody uses: the pool's way to one costs as much as reading."""
+        connection: Any
         try:
             connection = self._idle.pop()
         except IndexError:
