@@ -21,7 +21,8 @@ from bench.common import Check, alternating_medians, report
 from matinee import ALS, BayesianMF, Ratings, damped_bias, random_split
 from matinee.data.synthetic import synthetic
 from matinee.evaluation.calibration import IntervalModel, interval_metrics
-from matinee.models.bayesian.fit import LEFT_OUT_EVERY, LeftOut
+from matinee.models.bayesian.calibration import LeftOut
+from matinee.models.bayesian.fit import LEFT_OUT_EVERY
 from matinee.models.bayesian.sampler import DAY_S, DAYS_EVERY, Chain
 
 FLIPPED, PLAIN = "myFM timeSVD++ flipped", "myFM plain"

@@ -12,7 +12,7 @@ from matinee.data.stats import item_stats
 from matinee.errors import ParameterError
 from matinee.evaluation.calibration import interval_metrics
 from matinee.models.bayesian import BayesianModel
-from matinee.models.intervals import interval, probability_above, product_variances
+from matinee.models.intervals import interval, probability_above, product_variances, step_of
 from matinee.recommend.catalogue import Catalogue
 from matinee.recommend.recommender import Recommender
 from matinee.recommend.scoring import Scorer
@@ -88,6 +88,27 @@ def test_a_stranger_gets_wider_intervals(model: BayesianModel) -> None:
     assert np.all(model.deviations([-1], [model.items.ids[0]]) > model.deviations([model.users.ids[0]], [-1]) * 0.5)
 
 
+@pytest.mark.parametrize("n", [400, 3000])
+def test_few_ratings_make_honest_intervals_and_no_error_beyond_plain_biases(n: int) -> None:
+    """Ratings of a model with biases, weak factors and noise: too few of them to tell factors from noise."""
+    inside, errors = [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        pairs = rng.choice(n // 8 * (n // 12), n, replace=False)
+        users, items = pairs // (n // 12), pairs % (n // 12)
+        p, q = rng.normal(0, 0.5, (n, 3)), rng.normal(0, 0.5, (n, 3))
+        score = rng.normal(0, 0.4, n)[users] + rng.normal(0, 0.5, n)[items] + (p[users] * q[items]).sum(1)
+        stars = np.clip(np.round(2 * (3.5 + score + rng.normal(0, 0.8, n))) / 2, 0.5, 5)
+        train, test = matinee.random_split(Ratings.from_arrays(users, items, stars), test=0.2, seed=seed)
+        model, plain = BayesianMF(iterations=60, burn_in=20, samples=20).fit(train), matinee.damped_bias().fit(train)
+        low, high = model.predict_interval(test.user_ids, test.item_ids)
+        inside.append((low <= test.stars) & (test.stars <= high))
+        errors.append([matinee.rmse(model, test), matinee.rmse(plain, test)])
+    assert np.concatenate(inside).mean() == pytest.approx(0.9, abs=0.04)
+    ours, theirs = np.mean(errors, axis=0)
+    assert ours < theirs + 0.02
+
+
 def test_a_film_that_nobody_rated_gets_the_widest_interval() -> None:
     stars = BayesianMF(rank=2, iterations=20, burn_in=4, samples=4).fit(small_world.ratings())
     recommender = Recommender(Catalogue(small_world.movies(), item_stats(small_world.ratings())), stars)
@@ -134,7 +155,22 @@ def test_probability_and_interval_agree(model: BayesianModel) -> None:
 def test_interval_and_probability_by_hand() -> None:
     low, high = interval(np.array([3.0]), np.array([0.5]), 0.9, (0.5, 5.0))
     assert (low[0], high[0]) == (pytest.approx(3 - 1.6449 * 0.5, abs=1e-3), pytest.approx(3 + 1.6449 * 0.5, abs=1e-3))
-    assert probability_above(np.array([3.75]), np.array([1.0]), 4)[0] == pytest.approx(0.5)
+    assert probability_above(np.array([3.75]), np.array([1.0]), 4, 0.5)[0] == pytest.approx(0.5)
+    assert probability_above(np.array([3.5]), np.array([1.0]), 4, 1.0)[0] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("stars", "step"), [([1, 3, 2, 5], 1.0), ([0.5, 4, 3.5], 0.5), ([3, 3], 0.0), (np.linspace(1, 5, 500), 0.0)]
+)
+def test_steps_are_those_of_the_data(stars: list[float], step: float) -> None:
+    assert step_of(np.array(stars, np.float32)) == pytest.approx(step)
+
+
+def test_on_a_scale_of_whole_stars_4_or_more_comes_as_often_as_promised(split: tuple[Ratings, Ratings]) -> None:
+    train, test = (Ratings.from_arrays(r.user_ids, r.item_ids, np.ceil(r.stars), scale=(1, 5)) for r in split)
+    model = BayesianMF(rank=8, iterations=30, burn_in=10, samples=10).fit(train)
+    promised = model.probability(test.user_ids, test.item_ids, 4)
+    assert promised.mean() == pytest.approx(np.mean(test.stars >= 4), abs=0.03)
 
 
 def test_variances_are_read_off_a_product() -> None:

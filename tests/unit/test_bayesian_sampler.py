@@ -10,9 +10,9 @@ from scipy.special import ndtr
 from scipy.stats import chisquare, kstest
 
 from matinee import BayesianMF, Ratings
+from matinee.models.bayesian.calibration import LEAST_KEPT, LeftOut, uncertainties
 from matinee.models.bayesian.features import Feature
-from matinee.models.bayesian.fit import LeftOut
-from matinee.models.bayesian.sampler import NOISE_SHAPE, Chain, Rows
+from matinee.models.bayesian.sampler import NOISE_SHAPE, NOISE_SHARE, PRIOR_ROWS, Chain, Rows
 from matinee.models.kernels import gibbs
 
 WIDE = (-1e9, 1e9)
@@ -76,17 +76,42 @@ def test_what_systems_leave_behind_are_the_squared_errors(days: int) -> None:
 
 
 @pytest.mark.parametrize("days", [0, 4])
-def test_left_out_errors_weigh_states_by_one_over_the_likelihood(days: int) -> None:
+def test_left_out_errors_are_divided_by_what_the_noise_leaves(days: int) -> None:
     chain = chain_of(world(days=days))
-    left_out, weights, sums = LeftOut(chain), 0, 0
-    for _ in range(3):
+    left_out, errors, noise = LeftOut(chain), [], []
+    for _ in range(8):
         chain.step()
         left_out.add()
-        precision = (chain.alpha * chain.tau)[chain.owner]
-        errors = chain.users.targets - scores(chain)
-        weight = np.exp(np.minimum(precision * errors**2 / 2, gibbs.LARGEST_POWER)) / np.sqrt(precision)
-        weights, sums = weights + weight, sums + weight * errors
-    assert np.allclose(left_out.errors(), sums / weights, atol=1e-4)
+        errors.append(chain.users.targets - scores(chain))
+        noise.append(1 / (chain.alpha * chain.tau)[chain.owner])
+    leverages = np.var(errors, axis=0) / np.mean(noise, axis=0)
+    expected = np.mean(errors, axis=0) / np.maximum(1 - leverages, LEAST_KEPT)
+    assert np.allclose(left_out.errors(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_left_out_errors_are_those_of_a_fit_without_the_rating() -> None:
+    """Known hyperparameters and one bias to learn: leaving a rating out has a known answer."""
+    rng = np.random.default_rng(0)
+    stars, noise, prior = rng.normal(1, 0.8, 12), 0.64, 4.0
+    precision = prior + len(stars) / noise
+    draws = rng.normal(stars.sum() / noise / precision, precision**-0.5, 4000)
+    chain = chain_of(world())
+    left_out = LeftOut(chain)
+    left_out.n, chain.owner = len(draws), np.zeros(len(stars), int)
+    errors = stars[:, None] - draws
+    left_out.sums, left_out.squared = errors.sum(1).astype(np.float32), (errors**2).sum(1).astype(np.float32)
+    left_out.noise = np.full(1, noise * len(draws))
+    without = (stars.sum() - stars) / noise / (precision - 1 / noise)
+    assert np.allclose(left_out.errors(), stars - without, atol=0.05)
+
+
+def test_the_more_ratings_the_less_is_open() -> None:
+    expected = np.array([0.5, 0.2, 0.1, 0.05])
+    open_ = uncertainties(expected, np.array([0, 1, 10, 10_000]), rank=4)
+    assert open_[0] == pytest.approx(0.2 + 0.1 + 0.05)
+    assert open_[1] == pytest.approx(1 / (1 / 0.2 + 1 / 0.5) + 1 / (1 / 0.1 + 1 / (4 * 0.5)))
+    assert np.all(np.diff(open_) < 0)
+    assert open_[-1] < 1e-3
 
 
 @pytest.mark.parametrize("rank", [3, 20, 40])
@@ -205,10 +230,10 @@ class GivenRows(Rows):
 
 def given(chain: Chain) -> None:
     for rows in (chain.users, chain.items, chain.day_side):
-        rows.rows = GivenRows(rows.rows.factors, rows.rows.biases, chain.rank)
+        rows.rows = GivenRows(rows.rows.factors, rows.rows.biases, chain.rank, rows.rows.beforehand)
         rows.rows.precision[:] = 4
         for sets in rows.sets + rows.features:
-            sets.rows = GivenRows(sets.rows.factors, sets.rows.biases, chain.rank)
+            sets.rows = GivenRows(sets.rows.factors, sets.rows.biases, chain.rank, sets.rows.beforehand)
             sets.rows.precision[:] = 9
 
 
@@ -226,7 +251,7 @@ def draw_truth(chain: Chain, rng: np.random.Generator) -> tuple[float, float]:
                 owners = sets.owners[sets.indptr[member] : sets.indptr[member + 1]]
                 rows[owners] += sets.weight[owners, None] * row
         sides.append(rows)
-    alpha = rng.gamma(0.5, 2)
+    alpha = rng.gamma(PRIOR_ROWS / 2, 2 / (PRIOR_ROWS * NOISE_SHARE * chain.variance))
     tau = rng.gamma(NOISE_SHAPE / 2, 2 / NOISE_SHAPE, len(chain.tau))
     p, q = sides[0][chain.owner], sides[1][chain.users.left]
     score = (p[:, :-1] * q[:, :-1]).sum(1) + p[:, -1] + q[:, -1]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from matinee.data.ratings import Bools, Csr, Float32, Ids, Int32, Int64, Vocabulary, as_ids
 from matinee.errors import ParameterError, UnknownMovieError, UnknownUserError
+from matinee.models.intervals import step_of
 from matinee.models.person import Id, Person, PersonSystem
 from matinee.models.topk import top_k
 
@@ -224,6 +225,11 @@ class FactorModel(ABC):
 @dataclass(frozen=True, eq=False)
 class RatingModel(FactorModel):
     """A factor model whose score is a number of stars."""
+
+    @cached_property
+    def step(self) -> float:
+        """Distance of the steps that the training's stars come in; 0 where they are no steps."""
+        return step_of(self.seen.values)
 
     def predict(self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike) -> Float32 | float:
         """Predict stars, clipped to the scale, never NaN.

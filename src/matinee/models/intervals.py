@@ -12,8 +12,16 @@ from matinee.errors import ParameterError
 Floats = npt.NDArray[np.floating]
 Float64 = npt.NDArray[np.float64]
 
-STEP = 0.5
-"""Stars come in steps of this: at least 4 stars is all that would be rounded to 4 or more."""
+LOOKED_AT = 100_000
+MOST_STEPS = 100
+
+
+def step_of(stars: Float32) -> float:
+    """Return the distance of the steps that ratings come in, read off about `LOOKED_AT` of them; 0 where there are over
+    `MOST_STEPS` different numbers, or only one.
+    """
+    values = np.unique(stars[:: max(len(stars) // LOOKED_AT, 1)])
+    return float(np.diff(values).min()) if 1 < len(values) <= MOST_STEPS else 0.0
 
 
 def interval(centre: Floats, deviation: Floats, level: float, scale: tuple[float, float]) -> tuple[Float32, Float32]:
@@ -31,9 +39,11 @@ def interval(centre: Floats, deviation: Floats, level: float, scale: tuple[float
     return low.astype(np.float32), high.astype(np.float32)
 
 
-def probability_above(centre: Floats, deviation: Floats, stars: float) -> Float32:
-    """Return the probability of at least so many stars, shape ``(n,)``."""
-    return np.asarray(ndtr((centre - stars + STEP / 2) / deviation), np.float32)
+def probability_above(centre: Floats, deviation: Floats, stars: float, step: float) -> Float32:
+    """Return the probability of what is rounded to at least so many stars, steps of `step` apart, shape
+    ``(n,)``.
+    """
+    return np.asarray(ndtr((centre - stars + step / 2) / deviation), np.float32)
 
 
 def product_variances(

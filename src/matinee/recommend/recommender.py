@@ -281,9 +281,10 @@ class Recommender:
         if spread is None:
             return prediction
         wide, narrow = (interval(centre, spread, level, self.stars.scale) for level in (LEVEL, 0.5))
+        liked = probability_above(centre, spread, LIKED, self.stars.step)
         return replace(
             prediction, stars_low=float(wide[0][0]), stars_high=float(wide[1][0]), stars_low_50=float(narrow[0][0]),
-            stars_high_50=float(narrow[1][0]), probability_4=float(probability_above(centre, spread, LIKED)[0]),
+            stars_high_50=float(narrow[1][0]), probability_4=float(liked[0]),
         )  # fmt: skip
 
     @one_blas_thread()

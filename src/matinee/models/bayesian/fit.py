@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from matinee.data.ratings import Float32, Ratings
+from matinee.models.bayesian.calibration import LeftOut, uncertainties
 from matinee.models.bayesian.features import movie_features
 from matinee.models.bayesian.model import BayesianModel
 from matinee.models.bayesian.params import BayesianMF
@@ -22,17 +24,46 @@ if TYPE_CHECKING:
 
 LEFT_OUT_EVERY = 2
 """Of the sweeps behind the burn-in, how many pass for each that left-out errors are read off: neighbours are alike."""
+HELD_OUT_BELOW, FOLDS = 10_000, 5
+"""With fewer ratings parts are held out, so many in turn: errors read off samples are too small there, by a tenth."""
+SETS_FROM = 1.5
+"""Ratings of the average person, and of the average film: with fewer, sets take away from the biases of new pairs."""
 
 
 def learn(
     params: BayesianMF, ratings: Ratings, movies: pl.DataFrame | None, tell: Callable[[Progress], None]
 ) -> BayesianModel:
-    """Run the chain, keep samples, and read the intervals off leave-one-out errors; see `BayesianMF.fit`."""
+    """Run the chain, keep samples, and read the intervals off leave-one-out errors; see `BayesianMF.fit`.
+
+    Of few ratings parts are held out too, and learned from the others, for intervals to be as wide as errors there ask.
+    """
+    model = sampled(params, ratings, movies, tell)
+    ratio = held_out_ratio(params, ratings, movies) if len(ratings) < HELD_OUT_BELOW else 1.0
+    return replace(model, variance=(model.variance * ratio).astype(np.float32))
+
+
+def held_out_ratio(params: BayesianMF, ratings: Ratings, movies: pl.DataFrame | None) -> float:
+    """Return the ratio of squared errors of held-out ratings to what the model without them expects, shrunken to 1."""
+    part = np.random.default_rng([params.seed, len(ratings)]).permutation(len(ratings)) % FOLDS
+    squares, n = 0.0, 0
+    for fold in range(FOLDS if len(ratings) >= FOLDS else 0):
+        train, test = ratings.select(part != fold), ratings.select(part == fold)
+        model = sampled(params, train, movies, lambda _: None)
+        errors = model.predict(test.user_ids, test.item_ids, test.timestamps) - test.stars
+        expected = model.deviations(test.user_ids, test.item_ids, test.timestamps)
+        squares, n = squares + float(np.sum((errors / expected) ** 2)), n + len(test)
+    return (params.shrinkage + squares) / (params.shrinkage + n)
+
+
+def sampled(
+    params: BayesianMF, ratings: Ratings, movies: pl.DataFrame | None, tell: Callable[[Progress], None]
+) -> BayesianModel:
+    """Learn all of a model but what held-out ratings say of its errors."""
     warm(lambda: tell(Progress(0, params.iterations, math.nan, COMPILING)))
     known = [] if movies is None else movie_features(movies, ratings.items, genres=params.genres, years=params.years)
     chain = Chain(
-        ratings, rank=params.rank, seed=params.seed, sets=params.sets, time=params.time, threads=params.threads,
-        features=known,
+        ratings, rank=params.rank, seed=params.seed, sets=params.sets and sets_tell(ratings), time=params.time,
+        threads=params.threads, features=known,
     )  # fmt: skip
     kept, left_out = Kept(chain, params.samples), LeftOut(chain)
     span = params.iterations - params.burn_in
@@ -44,32 +75,37 @@ def learn(
         if sweep in keep:
             kept.add()
         tell(Progress(sweep + 1, params.iterations, rmse))
-    squares = left_out.errors() ** 2
-    mean, user_variances, item_variances = product_variances(
-        squares, ratings.user_rows, ratings.item_rows, len(ratings.users), len(ratings.items), params.shrinkage
-    )
-    model = kept.model(ratings, params, np.full(2, mean, np.float32), user_variances, item_variances)
+    model = kept.model(ratings, params, calibration(left_out, ratings, params))
     model.variance[1] *= model.undated_ratio(ratings)
     return model
 
 
-class LeftOut:
-    """Errors of training ratings as if each had been left out: samples weighted by what they would be without it,
-    which is one over the rating's likelihood (Gelfand, Dey, Chang 1992, "Model determination using predictive
-    distributions"), cut so that no single sample decides (Ionides 2008, "Truncated importance sampling").
-    """
+def calibration(left_out: LeftOut, ratings: Ratings, params: BayesianMF) -> Calibration:
+    """Explain left-out errors: what the numbers of ratings let expect, times a ratio of the user and of the item."""
+    counts, expected = (ratings.by_user.counts, ratings.item_counts), left_out.expected()
+    users, items = ratings.user_rows, ratings.item_rows
+    before = expected[0, 0] + sum(
+        uncertainties(side, n - 1, params.rank)[rows]
+        for side, n, rows in zip(expected, counts, (users, items), strict=True)
+    )
+    scale, user_ratios, item_ratios = product_variances(
+        left_out.errors() ** 2 / before, users, items, len(ratings.users), len(ratings.items), params.shrinkage
+    )
+    return Calibration(expected.astype(np.float32), np.full(2, scale, np.float32), user_ratios, item_ratios)
 
-    def __init__(self, chain: Chain) -> None:
-        self.chain = chain
-        self.weights, self.sums = np.zeros(len(chain.owner), np.float32), np.zeros(len(chain.owner), np.float32)
 
-    def add(self) -> None:
-        """Count the chain's present state."""
-        self.chain.weigh_errors(self.weights, self.sums)
+def sets_tell(ratings: Ratings) -> bool:
+    """Return whether there are ratings enough to tell what a film is from who rated it."""
+    return len(ratings) >= SETS_FROM * max(len(ratings.users), len(ratings.items))
 
-    def errors(self) -> Float64:
-        """Return the weighted mean errors, shape ``(nnz,)``."""
-        return self.sums.astype(np.float64) / self.weights
+
+class Calibration(NamedTuple):
+    """What `BayesianModel` keeps of errors; see its attributes."""
+
+    expected: Float32
+    variance: Float32
+    user_variances: Float32
+    item_variances: Float32
 
 
 class Kept:
@@ -126,9 +162,7 @@ class Kept:
         factors[:, self.n] = own
         biases += self.means.biases - chain.users.rows.mean[-1] + own @ chain.items.usual()[0][:rank]
 
-    def model(
-        self, ratings: Ratings, params: BayesianMF, variance: Float32, user_variances: Float32, item_variances: Float32
-    ) -> BayesianModel:
+    def model(self, ratings: Ratings, params: BayesianMF, calibration: Calibration) -> BayesianModel:
         """Lay the samples side by side."""
         root = np.float32(np.sqrt(self.samples))
         item_sample_biases = self.item_biases + self.constants - self.constants.mean()
@@ -144,7 +178,6 @@ class Kept:
             item_sample_biases=item_sample_biases.astype(np.float32),
             item_shifts=self.shifts.reshape(len(self.shifts), -1), item_means=self.item_means,
             precisions=self.precisions, alphas=self.alphas, days=self.chain.days, day_factors=days,
-            day_biases=(self.day_biases / self.samples).astype(np.float32), variance=variance,
-            user_variances=user_variances, item_variances=item_variances, dated_user_factors=dated,
-            dated_user_biases=(self.dated_user_biases / self.samples).astype(np.float32),
+            day_biases=(self.day_biases / self.samples).astype(np.float32), dated_user_factors=dated,
+            dated_user_biases=(self.dated_user_biases / self.samples).astype(np.float32), **calibration._asdict(),
         )  # fmt: skip

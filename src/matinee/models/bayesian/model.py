@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from matinee.data.ratings import Float32, Int32, Int64, Ratings, as_ids
 from matinee.errors import ParameterError
+from matinee.models.bayesian.calibration import uncertainties
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.bayesian.sampler import DAY_S
-from matinee.models.bayesian.system import SampledSystem, Samples
+from matinee.models.bayesian.system import Float64, SampledSystem, Samples
 from matinee.models.factors import RatingModel
 from matinee.models.intervals import interval, probability_above
 from matinee.models.person import Person
@@ -50,8 +51,10 @@ class BayesianModel(RatingModel):
         of it, as is right where no day is given. Without rows if the model knows no days.
     user_variances, item_variances
         Shapes ``(n_users,)`` and ``(n_items,)``: how much more, or less, than on average a prediction errs.
+    expected
+        Shape ``(2, 4)``: what `uncertainties` of users and items are read off.
     variance
-        Shape ``(2,)``: mean squared error of a prediction with the day given and without, stars².
+        Shape ``(2,)``: ratio of squared errors to what is expected, with the day given and without.
     """
 
     takes_timestamps: ClassVar[bool] = True
@@ -71,12 +74,14 @@ class BayesianModel(RatingModel):
     user_variances: Float32
     item_variances: Float32
     variance: Float32
+    expected: Float32
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Name the arrays that a model folder keeps."""
         own = (
             "item_sample_biases", "item_shifts", "item_means", "precisions", "alphas", "days", "day_factors",
-            "day_biases", "dated_user_factors", "dated_user_biases", "user_variances", "item_variances", "variance",
+            "day_biases", "dated_user_factors", "dated_user_biases", "user_variances", "item_variances",
+            "variance", "expected",
         )  # fmt: skip
         return super().arrays() | {name: getattr(self, name) for name in own}
 
@@ -162,16 +167,23 @@ class BayesianModel(RatingModel):
     ) -> Float32:
         """Return the standard deviation of each pair's error in stars, shape ``(n,)``; wider for the unknown."""
         users, items = self.users.rows(as_ids(user_ids)), self.items.rows(as_ids(item_ids))
-        user = np.where(users >= 0, self.user_variances[users], 1.0)
-        item = np.where(items >= 0, self.item_variances[items], self.item_variances.max())
-        prior = np.where(users < 0, np.mean(1 / self.precisions[:, -1]), 0) + np.where(items < 0, self._item_spread, 0)
-        known = self.variance[np.where(self._days(timestamps, len(users)) >= 0, 0, 1)]
-        return np.asarray(np.sqrt(known * user * item + prior), np.float32)
+        ratio = self.variance[np.where(self._days(timestamps, len(users)) >= 0, 0, 1)]
+        for rows, own in ((users, self.user_variances), (items, self.item_variances)):
+            ratio = ratio * np.where(rows >= 0, own[rows], 1)
+        open_ = self._user_open[users] + self._item_open[items]  # the last for -1
+        return np.asarray(np.sqrt(ratio * (self.expected[0, 0] + open_)), np.float32)
 
     @cached_property
-    def _item_spread(self) -> float:
-        """Variance of the items' biases: what an unknown item may be off by."""
-        return float(np.var(self.item_biases))
+    def _user_open(self) -> Float64:
+        """What is open about users, and about somebody unknown, shape ``(n_users + 1,)``, stars²."""
+        return self._open(0, np.append(self.seen.counts, 0))
+
+    @cached_property
+    def _item_open(self) -> Float64:
+        return self._open(1, np.append(self.item_counts, 0))
+
+    def _open(self, side: int, counts: Int64) -> Float64:
+        return uncertainties(self.expected[side].astype(np.float64), counts, self.item_means.shape[1])
 
     def undated_ratio(self, ratings: Ratings) -> float:
         """Return how much larger squared errors are when no day is given, on at most `RATIO_PAIRS` of the ratings that
@@ -205,24 +217,25 @@ class BayesianModel(RatingModel):
     def probability(self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, stars: float = 4.0) -> Float32:
         """Return the probability of at least so many stars, shape ``(n,)``."""
         centre = np.atleast_1d(self.predict(user_ids, item_ids))
-        return probability_above(centre, self.deviations(user_ids, item_ids), stars)
+        return probability_above(centre, self.deviations(user_ids, item_ids), stars, self.step)
 
     def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32:
         """Return one person's standard deviations, shape ``(n,)``: as training found them for its own users, for others
         read off their own left-out errors, and wide for somebody of whom little is known.
         """
-        variances = self.variance[1] * self.item_variances[item_rows]
+        before = self.expected[0, 0] + self._item_open
+        ratio = self.variance[1] * self.item_variances
         if person.row is not None:  # their films have seen their ratings, so that these errors would be too small
-            return np.asarray(np.sqrt(variances * self.user_variances[person.row]), np.float32)
-        system = person.system or self.person_system(person.item_rows, person.stars)
-        if not isinstance(system, SampledSystem):  # a group's average person
-            system = self.person_system(person.item_rows, person.stars)
-        typical = self.variance[1] * self.item_variances[person.item_rows]
-        errors = system.left_out_errors() ** 2 / typical
-        shape = self.params.shrinkage
-        own = (shape + float(errors.sum())) / (shape + len(errors))
-        unknown = system.variance(self.item_factors[item_rows]) if len(errors) < shape else 0.0
-        return np.asarray(np.sqrt(variances * own + unknown), np.float32)
+            own, open_ = self.user_variances[person.row], self._user_open[person.row]
+        else:
+            system = person.system or self.person_system(person.item_rows, person.stars)
+            if not isinstance(system, SampledSystem):  # a group's average person
+                system = self.person_system(person.item_rows, person.stars)
+            rated, n = person.item_rows, len(person.item_rows)
+            fewer, open_ = self._open(0, np.array([max(n - 1, 0), n]))
+            errors = system.left_out_errors() ** 2 / (ratio[rated] * (before[rated] + fewer))
+            own = (self.params.shrinkage + float(errors.sum())) / (self.params.shrinkage + n)
+        return np.asarray(np.sqrt(own * ratio[item_rows] * (before[item_rows] + open_)), np.float32)
 
 
 def _picked(rows: Float32, places: Int32) -> Float32:

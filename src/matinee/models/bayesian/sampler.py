@@ -30,6 +30,16 @@ FIRST_SPREAD = 0.1
 """Standard deviation of the first factors, in stars to the power of a half."""
 NOISE_SHAPE = 10.0
 """How strongly people are thought to resemble each other in noise: the degrees of freedom of tau_u's prior."""
+PRIOR_ROWS = 4.0
+"""What is believed of a variance beforehand counts as if so many rows had been seen (or ratings, of the noise)."""
+FACTOR_SHARE, MEMBER_FACTOR_SHARE = 0.1, 0.03
+"""Beforehand, a side's factors and those of members of sets have this variance, where 1 on two sides would explain all
+of the stars' variance. Hundreds of ratings cannot tell factors from noise, so that this decides; thousands can.
+"""
+BIAS_SHARE, MEMBER_BIAS_SHARE, NOISE_SHARE = 0.1, 0.01, 0.7
+"""The same of biases and noise, as shares of the stars' variance."""
+LEAST_VARIANCE = 1e-4
+"""Of stars, squared: where everybody gave the same."""
 DAY_S = 86_400
 SET_COLUMNS = 32
 """Of factors that sets' members are drawn in at once."""
@@ -49,6 +59,7 @@ class Rows:
     factors: Float32  # (n, width)
     biases: Float32  # (n,)
     rank: int
+    beforehand: Float32  # (rank + 1,): variances of factors and bias expected beforehand
     mean: Float32 = field(init=False)
     precision: Float32 = field(init=False)
 
@@ -57,9 +68,11 @@ class Rows:
         self.precision = np.full(self.factors.shape[1] + 1, 10, np.float32)
 
     @classmethod
-    def zeros(cls, n: int, rank: int) -> Rows:
-        """Begin at zero."""
-        return cls(aligned_zeros(n, padded_rank(rank)), np.zeros(n, np.float32), rank)
+    def zeros(cls, n: int, rank: int, variance: float = 1.0, *, members: bool = False) -> Rows:
+        """Begin at zero, with what is expected of sides, or of members of sets, where stars vary by `variance`."""
+        factors, bias = (MEMBER_FACTOR_SHARE, MEMBER_BIAS_SHARE) if members else (FACTOR_SHARE, BIAS_SHARE)
+        beforehand = np.append(np.full(rank, factors * np.sqrt(variance / rank)), bias * variance).astype(np.float32)
+        return cls(aligned_zeros(n, padded_rank(rank)), np.zeros(n, np.float32), rank, beforehand)
 
     def draw_hyper(
         self, rng: np.random.Generator, prior: Float32 | None = None, prior_bias: Float32 | None = None
@@ -76,7 +89,8 @@ class Rows:
         self.mean[parts] = ((sums + n * old) / (n + 1))[parts] + noise
         shift = old - self.mean
         squares += shift * (2 * sums + n * shift) + self.mean.astype(np.float64) ** 2
-        self.precision[parts] = rng.gamma((n + 2) / 2, 2 / (1 + squares[parts]))
+        squares = PRIOR_ROWS * self.beforehand + squares[parts]
+        self.precision[parts] = rng.gamma((n + 1 + PRIOR_ROWS) / 2, 2 / squares)
 
 
 @dataclass(eq=False)
@@ -165,7 +179,7 @@ class Chain:
         features: Sequence[Feature] = (),
     ) -> None:
         self.rank, self.threads, self.sweep = rank, threads, 0
-        self.seed = seed
+        self.seed, self.variance = seed, max(float(np.var(ratings.stars, dtype=np.float64)), LEAST_VARIANCE)
         self.key = np.uint64(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] | np.uint64(1))
         by_user, by_item = ratings.by_user, ratings.by_item
         users, items = ratings.user_rows, ratings.item_rows
@@ -192,18 +206,19 @@ class Chain:
         if when is None:
             self.day_side.rows.factors[:] = 0
         self.owner = users
-        self.alpha = 1.0
+        self.alpha = 1 / (NOISE_SHARE * self.variance)
         self.tau = np.ones(len(ratings.users))
 
     def _first(self, n: int, side: int) -> Rows:
-        rows = Rows.zeros(n, self.rank)
+        rows = Rows.zeros(n, self.rank, self.variance)
         rng = np.random.default_rng([self.seed, side])
         rows.factors[:, : self.rank] = FIRST_SPREAD * rng.standard_normal((n, self.rank), np.float32)
         return rows
 
     def _sets(self, indptr: Int64, owners: Int32, counts: Int64, stage: int) -> Sets:
         weight = (1 / np.sqrt(np.maximum(counts, 1))).astype(np.float32)
-        return Sets(indptr, owners, weight, Rows.zeros(len(indptr) - 1, self.rank), stage)
+        rows = Rows.zeros(len(indptr) - 1, self.rank, self.variance, members=True)
+        return Sets(indptr, owners, weight, rows, stage)
 
     def _feature_sets(self, feature: Feature, stage: int) -> Sets:
         by_member = np.argsort(feature.members, kind="stable")
@@ -289,20 +304,20 @@ class Chain:
     def _draw_noise(self, rng: np.random.Generator) -> float:
         """Draw the noise's precisions; return the sum of squared errors, which the users' systems left behind."""
         squares, counts = self.users.squares / (self.alpha * self.tau), np.diff(self.users.indptr)
-        self.alpha = rng.gamma((len(self.owner) + 1) / 2, 2 / (float(self.tau @ squares) + 1))
+        before = PRIOR_ROWS * NOISE_SHARE * self.variance
+        self.alpha = rng.gamma((len(self.owner) + PRIOR_ROWS) / 2, 2 / (float(self.tau @ squares) + before))
         self.tau = rng.gamma((NOISE_SHAPE + counts) / 2, 2 / (NOISE_SHAPE + self.alpha * squares))
         return float(squares.sum())
 
-    def weigh_errors(self, weights: Float32, sums: Float32) -> None:
-        """Add every rating's inverse likelihood to `weights` and that times its error to `sums`, shapes ``(nnz,)``."""
+    def add_errors(self, sums: Float32, squared: Float32) -> None:
+        """Add every rating's error to `sums` and its square to `squared`, shapes ``(nnz,)``."""
         side, (left, right), rows = self.users, self.others(self.users), self.users.rows
 
         def work(first: int, last: int) -> None:
-            gibbs.weigh_errors(
-                first, last, side.indptr, side.left, side.right, side.targets, root, len(self.days) > 0,
+            gibbs.add_errors(
+                first, last, side.indptr, side.left, side.right, side.targets, len(self.days) > 0,
                 left.factors.reshape(-1), left.biases, right.factors.reshape(-1), right.biases,
-                rows.factors.reshape(-1), rows.biases, rows.factors.shape[1], weights, sums,
+                rows.factors.reshape(-1), rows.biases, rows.factors.shape[1], sums, squared,
             )  # fmt: skip
 
-        root = self._root()
         run_blocks(work, side.blocks, self.threads)

@@ -33,8 +33,6 @@ from matinee.models.kernels.scaled import (
 from matinee.models.kernels.tile import BLOCK
 from matinee.models.kernels.triangle import OPTIONS, cholesky, leading, solve_backward, solve_forward
 
-LARGEST_POWER = 8
-"""Of e, among the inverse likelihoods: no single sample may decide what an error would have been."""
 _NO_GRAM = np.empty(0, np.float32)
 
 
@@ -67,16 +65,6 @@ def minus_log(u: Any) -> Any:
     series = np.float32(1 / 5) + q * (np.float32(1 / 7) + q * np.float32(1 / 9))
     series = np.float32(1) + q * (np.float32(1 / 3) + q * series)
     return -(np.float32(2) * s * series + np.float32(math.log(2)) * np.float32(power))
-
-
-@njit(**OPTIONS)
-def exponential(x: Any) -> Any:
-    """Return e^x for a float32 between 0 and 80, relative error below 1e-6: the series about the nearest power of 2."""
-    power = np.int32(x * np.float32(1 / math.log(2)) + np.float32(0.5))
-    r = x - np.float32(power) * np.float32(math.log(2))
-    series = np.float32(1 / 24) + r * (np.float32(1 / 120) + r * np.float32(1 / 720))
-    series = np.float32(1) + r * (np.float32(1) + r * (np.float32(1 / 2) + r * (np.float32(1 / 6) + r * series)))
-    return series * np.int32((power + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
 @njit(**OPTIONS)
@@ -233,34 +221,24 @@ def draw_bias(
 
 
 @njit(cache=True, **OPTIONS)
-def weigh_errors(
-    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, root: Any, joined: bool, A: Any,
-    a_bias: Any, B: Any, b_bias: Any, X: Any, x_bias: Any, f: int, weights: Any, sums: Any,
+def add_errors(
+    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, joined: bool, A: Any, a_bias: Any,
+    B: Any, b_bias: Any, X: Any, x_bias: Any, f: int, sums: Any, squared: Any,
 ) -> None:  # fmt: skip
-    """Add each entry's likelihood, inverted, to `weights`, and that times its error to `sums`.
-
-    An error is the target less all that the factors and biases explain; `root` holds the rows' roots of precision.
-    """
-    F, errors = np.uint64(f), np.empty(GATHER_ROWS, np.float32)
+    """Add each entry's error, the target less all that the factors and biases explain, to `sums`, and its square."""
+    F = np.uint64(f)
     for row in range(first, last):
-        x, scale = np.uint64(row) * F, root[row]
-        for start in range(indptr[row], indptr[row + 1], GATHER_ROWS):
-            k, begin = np.uint64(min(GATHER_ROWS, indptr[row + 1] - start)), np.uint64(start)
-            for n in range(k):
-                a = np.uint64(left[begin + n])
-                error = targets[begin + n] - a_bias[a] - x_bias[row]
-                if joined:
-                    b = np.uint64(right[begin + n])
-                    error -= b_bias[b] + products(X, x, A, a * F, B, b * F, F)
-                else:
-                    error -= product(X, x, A, a * F, F)
-                errors[n] = error
-            for n in range(k):
-                spread = scale * errors[n]
-                power = min(np.float32(0.5) * spread * spread, np.float32(LARGEST_POWER))
-                weight = exponential(power) / scale
-                weights[begin + n] += weight
-                sums[begin + n] += weight * errors[n]
+        x = np.uint64(row) * F
+        for e in range(np.uint64(indptr[row]), np.uint64(indptr[row + 1])):
+            a = np.uint64(left[e])
+            error = targets[e] - a_bias[a] - x_bias[row]
+            if joined:
+                b = np.uint64(right[e])
+                error -= b_bias[b] + products(X, x, A, a * F, B, b * F, F)
+            else:
+                error -= product(X, x, A, a * F, F)
+            sums[e] += error
+            squared[e] += error * error
 
 
 @njit(cache=True, **OPTIONS)
