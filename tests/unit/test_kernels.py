@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinee.data.ratings import Csr
 from matinee.errors import ParameterError
+from matinee.models.artifact import save
 from matinee.models.kernels import aligned_zeros, gramian, regrouped, solve_rows, warm
 from matinee.models.solver import solve_row
 
@@ -196,7 +198,7 @@ def test_where_no_folder_can_be_written_kernels_are_compiled_for_this_time(tmp_p
     """Not even a home is needed: whoever runs an installation of root's by `sudo` has root's."""
     code = """
 import os
-from matinee.models.kernels import gramian
+from matinee.models.kernels import rows
 print(os.path.isdir(os.environ["NUMBA_CACHE_DIR"]), os.environ["NUMBA_CACHE_DIR"].startswith(os.environ["TMPDIR"]))
 """
     environment = {
@@ -207,6 +209,22 @@ print(os.path.isdir(os.environ["NUMBA_CACHE_DIR"]), os.environ["NUMBA_CACHE_DIR"
     assert done.stdout == "True True\n"
     assert "NUMBA_CACHE_DIR" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_who_only_answers_pays_for_no_compiler(tmp_path) -> None:
+    """A person of both models is folded in, and lists are made, without numba in memory."""
+    code = f"""
+import sys
+import matinee
+from matinee.models.artifact import load_model
+stars, picks = load_model({str(tmp_path / "m")!r})
+for model in (stars, picks):
+    model.fold_in({{int(model.items.ids[0]): 4.0}}).recommend(n=3)
+print("numba" in sys.modules)
+"""
+    save(small_world.stars(), small_world.picks(), path=tmp_path / "m", movies=small_world.movies(),
+         ratings=small_world.ratings(), metrics={}, data="small world")  # fmt: skip
+    assert run_python(code, tmp_path) == "False\n"
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="names processors of this kind")

@@ -20,12 +20,13 @@ from matinee.data.ratings import Csr, Float32, Int32, Ratings
 from matinee.errors import ParameterError
 from matinee.models.als import Layout
 from matinee.models.factors import FactorModel, PersonSystem
-from matinee.models.kernels import aligned_zeros, gramian, warm
+from matinee.models.kernels import aligned_zeros, warm
 from matinee.models.likes import Side, first_factors, liked_part, noise_level, own_basis, turned
 from matinee.models.progress import COMPILING
 
 Float64 = npt.NDArray[np.float64]
 
+GRAM_ROWS = 4096
 CG_STEPS = 2
 CG_FROM = 2**31
 """Likes times rank² from which "auto" takes conjugate gradients: exact iterations cost a fraction of a second below."""
@@ -279,8 +280,13 @@ class ImplicitModel(FactorModel):
 
     @cached_property
     def gram(self) -> Float32:
-        """Sum of the outer products of all items' factors, shape ``(rank, rank)``."""
-        return gramian(np.ascontiguousarray(self.item_factors, np.float32))
+        """Sum of the outer products of all items' factors, shape ``(rank, rank)``; without a compiled kernel."""
+        rank = self.item_factors.shape[1]
+        total = np.zeros((rank, rank))
+        for first in range(0, len(self.item_factors), GRAM_ROWS):
+            block = np.asarray(self.item_factors[first : first + GRAM_ROWS], np.float64)
+            total += block.T @ block
+        return total.astype(np.float32)
 
     def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
         """State one person's system: the training's user step; ratings that say nothing have no weight in it."""

@@ -2,12 +2,12 @@
 
 Each kernel is compiled once for fixed types, on first use, and kept in numba's cache (`NUMBA_CACHE_DIR`, the
 `__pycache__` beside the source, or the user's cache folder, whichever is writable first, else a temporary one; a cache
-written on another kind of processor is not used). `warm` compiles ahead of time and reports that it does.
+written on another kind of processor is not used). `warm` compiles ahead of time and reports that it does; until then
+numba is not even imported, which a process that only answers would pay for in memory.
 """
 
 from __future__ import annotations
 
-import matinee.models.kernels.caching  # noqa: F401  first: numba looks for a folder when kernels are defined
 from matinee.models.kernels.solve import (
     Solved,
     aligned_zeros,

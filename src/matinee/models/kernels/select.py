@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+import matinee.models.kernels.caching  # noqa: F401  numba looks for a folder when kernels are defined
+
 STRIDE = 64
 _OPTIONS = {"nogil": True, "cache": True}
 

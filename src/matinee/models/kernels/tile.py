@@ -16,6 +16,8 @@ from numba import types
 from numba.core import config
 from numba.extending import intrinsic
 
+import matinee.models.kernels.caching  # noqa: F401  numba looks for a folder when kernels are defined
+
 BLOCK = 16
 """Ranks are padded to a multiple of this: one vector of the widest processors."""
 
