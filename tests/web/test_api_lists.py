@@ -231,3 +231,9 @@ def test_what_is_not_asked_for_is_what_the_recommender_takes_for_granted() -> No
             assert not defaults[name] or name == "what_if", name
         else:
             assert stated == defaults[name], name
+
+
+@pytest.mark.parametrize("body", [{"exclude": [9]}, {"only": [260, 9]}, {"what_if": [{"movie_id": 9, "stars": 3.0}]}])
+def test_a_film_of_the_body_that_is_not_there_is_the_bodys_mistake(client: FlaskClient, body: dict[str, Any]) -> None:
+    answer = client.post("/api/v1/recommendations", json={"ratings": [], **body})
+    assert (answer.status_code, "there is no movie 9" in answer.json["detail"]) == (422, True)

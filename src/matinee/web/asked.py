@@ -90,9 +90,15 @@ def options(serving: Serving, asked: inputs.ListQuery | inputs.Stateless) -> dic
 def films(serving: Serving, where: str, wanted: Iterable[Id]) -> tuple[Id, ...]:
     """Return ids of films as the catalogue has them; text from an address may stand for a number."""
     try:
-        return tuple(serving.movie_id(one) if isinstance(one, str) else one for one in wanted)
+        return tuple(serving.movie_id(one) if isinstance(one, str) else _there(serving, one) for one in wanted)
     except UnknownMovieError as error:
         raise refuse(422, f"{where}: {error}") from error
+
+
+def _there(serving: Serving, movie_id: Id) -> Id:
+    if movie_id not in serving.catalogue:
+        serving.catalogue.movie(movie_id)  # refuses, with what there is
+    return movie_id
 
 
 def _changed(serving: Serving, asked: Iterable[str | inputs.WhatIf]) -> Iterable[tuple[Id, float | None]]:
