@@ -107,11 +107,6 @@ class SampledSystem(PersonSystem):
             total += reach * self._residuals[sample] + h @ self.samples.shifts[sample].T
         return np.asarray(total / len(self.samples.alpha), np.float64)
 
-    def variance(self, item_factors: npt.NDArray[np.floating]) -> Float64:
-        """Return how uncertain the person's part of n scores is, stars², shape ``(n,)``: mean over the samples."""
-        h = self.regressors_of(item_factors)
-        return np.asarray(np.einsum("snk,skl,snl->n", h, self.covariance, h, optimize=True) / len(h))
-
     def left_out_errors(self) -> Float64:
         """Return each rating's error as if it had not been used, shape ``(k,)``: error / (1 - leverage)."""
         q = self.samples.regressors
