@@ -57,6 +57,14 @@ def test_nothing_is_inline(client: FlaskClient) -> None:
     assert "unsafe" not in client.get("/").headers["Content-Security-Policy"]
 
 
+def test_what_a_page_consists_of_is_sent_without_the_pages_policies(client: FlaskClient) -> None:
+    part = next(path for path in re.findall(r'"(/static/[^"]+\.css)"', client.get("/").text))
+    assert client.get(part).headers["X-Content-Type-Options"] == "nosniff"
+    assert "Content-Security-Policy" not in client.get(part).headers
+    for path in ("/", "/api/v1/movies/1", "/api/v1/nothing.css", "/film/1"):
+        assert "default-src 'none'" in client.get(path).headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize("unsafe", ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("])
 def test_titles_can_only_become_text(assets: Assets, unsafe: str) -> None:
     own = {name: asset.content.decode() for name, asset in assets.files.items() if name.startswith("app/")}

@@ -36,6 +36,7 @@ from matinee.web.api import (
     tutorial,
     users,
 )
+from matinee.web.assets import PREFIX
 from matinee.web.posters import Posters
 from matinee.web.services import Services, install
 from matinee.web.serving import Models
@@ -56,6 +57,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+_PARTS = (".css", ".js", ".woff2")
+"""What a page is put together from obeys the page's own policies: the others would be a tenth of the first load."""
+_HEADERS_OF_PARTS = ("Cross-Origin-Resource-Policy", "X-Content-Type-Options")
 
 _BLUEPRINTS = (
     health.bp, movies.bp, stateless.bp, joining.bp, users.bp, ratings.bp, marks.bp, imports.bp, operations.bp,
@@ -152,10 +156,14 @@ def _secured(application: WSGIApplication, pictures: str) -> WSGIApplication:
     """
     policy = _HEADERS["Content-Security-Policy"].replace("img-src 'self'", f"img-src 'self'{pictures}")
     constant = list((_HEADERS | {"Content-Security-Policy": policy}).items())
+    of_parts = [header for header in constant if header[0] in _HEADERS_OF_PARTS]
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        added = of_parts if path.startswith(PREFIX) and path.endswith(_PARTS) else constant
+
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
-            headers.extend(constant)
+            headers.extend(added)
             return start_response(status, headers, *error)
 
         return application(environ, start)
