@@ -150,7 +150,7 @@ def log() -> Iterator[io.StringIO]:
 
 @pytest.mark.usefixtures("log")
 def test_a_warning_that_only_says_what_we_chose_is_left_out() -> None:
-    (handler,) = logging.getLogger("_granian").handlers
+    handler = next(one for one in logging.getLogger("_granian").handlers if type(one) is logging.StreamHandler)
     shown = [
         handler.filter(logging.LogRecord("_granian", logging.WARNING, "", 0, said, (), None))
         for said in ("Configuration allows spawning up to 1024 Python threads, which seems quite high", "Worker died")
