@@ -28,6 +28,26 @@ def test_every_address_of_the_app_is_the_same_page(client: FlaskClient, address:
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
+@pytest.mark.parametrize(
+    ("accept", "address", "media_type"),
+    [
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "/for-yuo", "text/html"),
+        ("text/html,*/*;q=0.8", "/api/v1/nothing", "application/problem+json"),
+        ("text/html,*/*;q=0.8", "/static/0/app.js", "application/problem+json"),
+        ("*/*", "/for-yuo", "application/problem+json"),
+        ("application/json", "/for-yuo", "application/problem+json"),
+        ("", "/for-yuo", "application/problem+json"),
+    ],
+)
+def test_a_mistyped_address_is_a_page_to_a_browser_and_a_problem_to_a_program(
+    client: FlaskClient, accept: str, address: str, media_type: str
+) -> None:
+    answer = client.get(address, headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (404, media_type)
+    if media_type == "text/html":
+        assert answer.text == client.get("/").text
+
+
 def test_the_query_of_an_address_is_the_apps_own(client: FlaskClient) -> None:
     assert client.get("/for-you?genre_any=Comedy&popularity=-0.5").text == client.get("/").text
 

@@ -7,9 +7,11 @@ from typing import cast
 
 from apiflask import APIBlueprint
 from flask import Response, abort, redirect, request
+from werkzeug.exceptions import HTTPException, NotFound
 
 from matinee.errors import PosterError
-from matinee.web.assets import Assets
+from matinee.web.assets import PREFIX, Assets
+from matinee.web.problems import MEDIA_TYPE, from_werkzeug
 from matinee.web.services import services
 
 bp = APIBlueprint("page", __name__, enable_openapi=False)
@@ -35,6 +37,14 @@ def index(**_: str) -> Response:
 
 for _address in ADDRESSES:
     bp.add_url_rule(_address, view_func=index)
+
+
+@bp.app_errorhandler(NotFound)
+def nothing_there(error: NotFound) -> tuple[Response, int] | Response | HTTPException:
+    """Show a browser the page, which says that there is nothing at the address; programs get the problem document."""
+    reads = request.accept_mimetypes.best_match((MEDIA_TYPE, "application/json", "text/html"))
+    mistyped = reads == "text/html" and not request.path.startswith(("/api/", PREFIX))
+    return (index(), 404) if mistyped else from_werkzeug(error)
 
 
 @bp.get("/static/<digest>/<path:name>")

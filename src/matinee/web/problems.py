@@ -58,12 +58,7 @@ def register(app: APIFlask) -> None:
     def from_refusal(error: HTTPError) -> Response:
         return _document(error.status_code, str(error.message), dict(error.extra_data), error.headers)
 
-    @app.errorhandler(HTTPException)
-    def from_werkzeug(error: HTTPException) -> Response | HTTPException:
-        if error.code is None or error.code < 400:
-            return error
-        headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
-        return _document(error.code, _explain(error), {}, headers)
+    app.register_error_handler(HTTPException, from_werkzeug)
 
     @app.errorhandler(MatineeError)
     def from_matinee(error: MatineeError) -> Response:
@@ -77,6 +72,14 @@ def register(app: APIFlask) -> None:
     def from_anything(error: Exception) -> Response:
         _log.exception("%s %s failed", request.method, request.path)
         return _document(500, "The service made a mistake; its log says which.", {}, {})
+
+
+def from_werkzeug(error: HTTPException) -> Response | HTTPException:
+    """Make the problem document of what the framework refuses; its redirects stay what they are."""
+    if error.code is None or error.code < 400:
+        return error
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    return _document(error.code, _explain(error), {}, headers)
 
 
 def _explain(error: HTTPException) -> str:

@@ -97,6 +97,11 @@ function Choice({ film, onLeft }) {
   <//>`;
 }
 
+function counted(total, filtered) {
+  const films = `${total.toLocaleString("en")} ${total === 1 ? "film" : "films"}`;
+  return filtered ? `${films} ${total === 1 ? "fits" : "fit"} your filters` : `${films} to choose from`;
+}
+
 function Nothing({ answer }) {
   const names = (answer.relax ?? "").split(/[^a-z_]+/).filter((name) => name in FILTERS);
   return html`<${Empty} title="No film passes all of these">
@@ -116,7 +121,7 @@ export default function ForYou({ address }) {
     <h1>For you</h1>
     <p class="lead">${ready && !ratings.size ? html`What most people would get. <a href="/">Rate a few films</a>, and it is yours.` : "What you would watch, best first, with the stars you would give."}</p>
     <${Filters} query=${address.query} known=${known} />
-    <p class="quiet" role="status">${films ? `${answer.total.toLocaleString("en")} films pass` : " "}</p>
+    <p class="quiet" role="status">${films ? counted(answer.total, chosen(address.query)) : " "}</p>
     ${failure && html`<${Failure} error=${failure} retry=${again} />`}
     ${films?.length === 0 && html`<${Nothing} answer=${answer} />`}
     <div class="wall choices" aria-busy=${!films}>

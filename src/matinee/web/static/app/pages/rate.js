@@ -4,7 +4,7 @@ import { html, useEffect, useRef, useState } from "../html.js";
 import { person, rate, setNotSeen, starsOf, unrate, usePerson } from "../state.js";
 import { FilmCard, FilmRow } from "../ui/card.js";
 import { Failure } from "../ui/empty.js";
-import { givenText, nameOf, starsText } from "../ui/film.js";
+import { givenText, nameOf, starsText, titleOf } from "../ui/film.js";
 import { useMoves } from "../ui/flip.js";
 import { Icon } from "../ui/icons.js";
 import { StarsInput } from "../ui/stars.js";
@@ -83,6 +83,15 @@ function List({ list }) {
   </ol>`;
 }
 
+// Where the list lies below the wall: what leads it, always in sight, and the way to the rest.
+function Peek({ list }) {
+  if (!list?.length) return null;
+  return html`<a class="peek" href="#list">
+    <span class="peek-best"><span class="quiet">Your list:</span> ${list.slice(0, 3).map(({ title }) => titleOf(title)).join(", ")}</span>
+    <${Icon} name="down" />
+  </a>`;
+}
+
 function standing(count) {
   if (!count) return "Nothing rated yet: this is what most people would get.";
   if (count < ENOUGH) return `${count} rated. ${ENOUGH - count} more and the list is really yours.`;
@@ -126,6 +135,7 @@ export default function Rate() {
         )}
       </div>
       <p class="wall-more"><button class="button quiet" onClick=${renew} disabled=${!wall}>Show other films</button></p>
+      <${Peek} list=${list} />
     </section>
     <aside class="rate-list" aria-labelledby="list-title" id="list">
       <h2 id="list-title">Your list</h2>
