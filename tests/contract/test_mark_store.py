@@ -37,7 +37,7 @@ class MarkContract:
         assert marks.of("nobody") == {"not_interested": [], "watchlist": [], "seed_off": []}
 
     def test_one_statement_says_all_that_a_list_needs(self, marks: MarkStore, store: RatingStore) -> None:
-        kept_of = KeptOf(store.database)
+        kept_of, people = KeptOf(store.database), PeopleStore(store.database)
         assert kept_of("ann") == Kept()
         given = {260: 4.5, 1: None, "7": 3.0, "=x": 2.0, "tt1": 1.0, -5: 2.5, 'a"\\:\u00e9\n': 0.5}
         store.add_many("ann", given)
@@ -45,7 +45,7 @@ class MarkContract:
         marks.add("ann", "not_interested", "7")
         marks.add("ann", "seed_off", 260)
         marks.add("ann", "watchlist", 3)
-        assert kept_of("ann") == Kept(given, ["7"], [260], known=True)
+        assert kept_of("ann") == Kept(given, ["7"], [260], people.revision_of("ann"))
         assert kept_of("ann' OR 'a'='a") == Kept()
 
     def test_what_the_driver_refuses_is_a_store_error(self, store: RatingStore) -> None:

@@ -201,7 +201,7 @@ def test_a_block_that_fails_is_rolled_back(url: str) -> None:
 
     def fail_halfway() -> None:
         with opened.writing() as connection:
-            connection.exec_driver_sql("INSERT INTO users VALUES ('0', 1)")
+            connection.exec_driver_sql("INSERT INTO users VALUES ('0', 1, 0)")
             raise RuntimeError("on purpose")
 
     with pytest.raises(RuntimeError, match="on purpose"):

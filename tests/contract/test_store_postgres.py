@@ -21,6 +21,7 @@ from sqlalchemy import text
 from test_import_store import ImportContract, ReplayContract
 from test_mark_store import MarkContract
 from test_people_store import PeopleContract
+from test_revisions import RevisionContract
 from test_store import WRITER, StoreContract, _open_and_rate, upgraded_by_two_at_once
 
 import postgres
@@ -57,6 +58,10 @@ class TestPostgresImports(ImportContract):
 
 
 class TestPostgresReplays(ReplayContract):
+    pass
+
+
+class TestPostgresRevisions(RevisionContract):
     pass
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from matinee.errors import UnknownIdError
 from matinee.store.ratings import Id, RatingStore
+from matinee.store.revisions import change_of, changing
 from matinee.store.schema import history, import_items, imports, ratings
 from matinee.store.times import now
 
@@ -37,6 +38,7 @@ class ImportStore:
     def __init__(self, store: RatingStore) -> None:
         self._store = store
         self._database = store.database
+        self._change = changing(store.database)
 
     def add(
         self,
@@ -121,6 +123,7 @@ class ImportStore:
         """
         with self._database.writing() as connection:
             _open(connection, user_id, import_id)
+            connection.execute(self._change, change_of(user_id))
             current = _current(connection, user_id)
             items = connection.execute(select(import_items).where(import_items.c.import_id == import_id)).all()
             untouched = [item for item in items if current.get(item.movie_id) == (item.stars, item.rated_at)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, Text, bindparam, cast, exists, func, literal_column, select, type_coerce
+from sqlalchemy import Select, Text, bindparam, cast, func, literal_column, select, type_coerce
 
 from matinee.store.database import Database
 from matinee.store.query import Query
@@ -28,7 +28,7 @@ def _statement(dialect: str) -> Select[Any]:
     return select(
         rated.where(ratings.c.user_id == user).scalar_subquery(),
         marked.where(marks.c.user_id == user).scalar_subquery(),
-        exists().where(users.c.user_id == user),
+        select(users.c.revision).where(users.c.user_id == user).scalar_subquery(),
     )
 
 
@@ -42,14 +42,19 @@ class Kept:
         Stars by movie id to 15 digits, None where a rating was taken back.
     not_interested, seed_off
         Marked films.
-    known
-        Whether they joined or ever rated here.
+    revision
+        See `matinee.store.revisions`; None where they never joined nor rated here.
     """
 
     ratings: dict[Id, float | None] = field(default_factory=dict)
     not_interested: list[Id] = field(default_factory=list)
     seed_off: list[Id] = field(default_factory=list)
-    known: bool = False
+    revision: int | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether they joined or ever rated here."""
+        return self.revision is not None
 
 
 class KeptOf:
@@ -66,9 +71,9 @@ class KeptOf:
 
     def __call__(self, user_id: str) -> Kept:
         """Return what is kept of one person."""
-        [(rated, marked, known)] = self._query.rows(user=user_id)
+        [(rated, marked, revision)] = self._query.rows(user=user_id)
         stars = {decoded(name): value for name, value in orjson.loads(rated or b"{}").items()}
-        kept = Kept(stars, known=bool(known))
+        kept = Kept(stars, revision=revision)
         for mark in orjson.loads(marked or b"[]"):
             kind, _, name = mark.partition(":")
             (kept.seed_off if kind == "seed_off" else kept.not_interested).append(decoded(name))

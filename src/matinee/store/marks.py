@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 from sqlalchemy import bindparam, delete, select
 
 from matinee.store.database import Database
-from matinee.store.ratings import Id, adding_user, check_user_id
-from matinee.store.schema import marks
+from matinee.store.ratings import Id, check_user_id
+from matinee.store.revisions import change_of, changing
+from matinee.store.schema import marks, users
 from matinee.store.times import now, shown
 
 Kind = Literal["not_interested", "watchlist", "seed_off"]
@@ -18,6 +19,9 @@ _OF_USER = (
     .where(marks.c.user_id == bindparam("user"))
     .order_by(marks.c.marked_at.desc(), marks.c.movie_id)
 )
+
+_TURN = select(users.c.user_id).where(users.c.user_id == bindparam("user")).with_for_update(key_share=True)
+"""Held before anything of a person is changed, by everybody in this order."""
 
 
 class Mark(NamedTuple):
@@ -38,7 +42,7 @@ class MarkStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._add_user = adding_user(database)
+        self._change = changing(database)
         self._add = database.insert(marks).on_conflict_do_nothing()
 
     def add(self, user_id: str, kind: Kind, movie_id: Id) -> None:
@@ -50,17 +54,18 @@ class MarkStore:
             If the user id is malformed.
         """
         check_user_id(user_id)
-        moment = now()
         with self._database.writing() as connection:
-            connection.execute(self._add_user, {"user_id": user_id, "created_at": moment})
-            row = {"user_id": user_id, "kind": kind, "movie_id": movie_id, "marked_at": moment}
+            connection.execute(self._change, change_of(user_id))
+            row = {"user_id": user_id, "kind": kind, "movie_id": movie_id, "marked_at": now()}
             connection.execute(self._add, row)
 
     def remove(self, user_id: str, kind: Kind, movie_id: Id) -> None:
         """Take a mark away, if there is one."""
         mine = (marks.c.user_id == user_id) & (marks.c.kind == kind) & (marks.c.movie_id == movie_id)
         with self._database.writing() as connection:
-            connection.execute(delete(marks).where(mine))
+            if connection.execute(_TURN, {"user": user_id}).first() is not None:
+                connection.execute(self._change, change_of(user_id))
+                connection.execute(delete(marks).where(mine))
 
     def of(self, user_id: str) -> dict[Kind, list[Mark]]:
         """Return a person's marks by kind, the latest first; every kind is there."""

@@ -12,11 +12,17 @@ from sqlalchemy import bindparam, delete, func, select
 from matinee.errors import UnknownIdError, UnknownUserError
 from matinee.store.database import Database
 from matinee.store.query import Query
+from matinee.store.revisions import change_of
 from matinee.store.schema import links, replays, tokens, users
 from matinee.store.times import kept, now
 
 LINK_LIFETIME = timedelta(minutes=15)
-_TOKENS = select(tokens.c.token_hash).where(tokens.c.user_id == bindparam("user"))
+_TOKENS = (
+    select(tokens.c.token_hash, users.c.revision)
+    .join_from(tokens, users, tokens.c.user_id == users.c.user_id)
+    .where(tokens.c.user_id == bindparam("user"))
+)
+_REVISION = select(users.c.revision).where(users.c.user_id == bindparam("user"))
 
 
 class PeopleStore:
@@ -33,19 +39,31 @@ class PeopleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._tokens = Query(database, _TOKENS)
+        self._revision = Query(database, _REVISION)
 
     def join(self) -> tuple[str, str]:
         """Make a new person known, under an id that no data set uses; return the id and a token."""
         user_id, token = f"u-{secrets.token_urlsafe(12)}", secrets.token_urlsafe(32)
         with self._database.writing() as connection:
-            connection.execute(users.insert(), {"user_id": user_id, "created_at": now()})
+            connection.execute(users.insert(), change_of(user_id))
             connection.execute(tokens.insert(), _token_row(token, user_id))
         return user_id, token
 
     def is_token_of(self, user_id: str, token: str) -> bool:
         """Tell whether a token is this person's, in a time that says nothing about the right one."""
+        return self.revision_for(user_id, token) is not None
+
+    def revision_for(self, user_id: str, token: str) -> int | None:
+        """Return what `revision_of` does if a token is this person's, else None, in a time that says nothing either."""
         wanted = _hash(token)
-        return sum(hmac.compare_digest(wanted, kept) for (kept,) in self._tokens.rows(user=user_id)) > 0  # all, always
+        known = self._tokens.rows(user=user_id)
+        mine = sum(hmac.compare_digest(wanted, kept) for kept, _ in known) > 0  # all, always
+        return int(known[0][1]) if mine else None
+
+    def revision_of(self, user_id: str) -> int | None:
+        """Return a number that is another one after every change of a person's ratings and marks; None for nobody."""
+        found = self._revision.rows(user=user_id)
+        return int(found[0][0]) if found else None
 
     def new_link(self, user_id: str) -> tuple[str, datetime]:
         """Return a code that makes another browser this person's, once, and until when.

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, TypeAlias
 from sqlalchemy import Connection, bindparam, case, func, select
 
 from matinee.errors import ParameterError
-from matinee.store.database import Database, Insert
+from matinee.store.database import Database
+from matinee.store.revisions import change_of, changing
 from matinee.store.schema import USER_ID_LENGTH, history, ratings, users
 from matinee.store.times import kept, now, shown
 
@@ -33,9 +34,6 @@ _LATEST = (
 _STARS = select(ratings.c.movie_id, ratings.c.stars).where(ratings.c.user_id == bindparam("user"))
 _KNOWN = select(users.c.user_id).where(users.c.user_id == bindparam("user"))
 
-_TURN = _KNOWN.with_for_update(key_share=True)
-"""One writer per person at a time: two that bring the same films in another order would wait for each other."""
-
 
 class RatingStore:
     """One current rating per user and movie, the newest, with every earlier one in a history.
@@ -55,7 +53,7 @@ class RatingStore:
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
-        self._add_user = adding_user(self._database)
+        self._change = changing(self._database)
         upsert = self._database.insert(ratings).values(
             user_id=bindparam("user_id"), movie_id=bindparam("movie_id"),
             stars=bindparam("stars"), rated_at=bindparam("rated_at"),
@@ -93,7 +91,7 @@ class RatingStore:
         """Make a user known who has no ratings yet; one who is there already stays as they are."""
         check_user_id(user_id)
         with self._database.writing() as connection:
-            connection.execute(self._add_user, {"user_id": user_id, "created_at": now()})
+            connection.execute(self._change, change_of(user_id))
 
     def has_user(self, user_id: str) -> bool:
         """Whether someone was added or ever rated here."""
@@ -142,8 +140,7 @@ class RatingStore:
             }
             for movie_id, value in stars.items()
         ]  # fmt: skip
-        connection.execute(self._add_user, {"user_id": user_id, "created_at": moment})
-        connection.execute(_TURN, {"user": user_id})
+        connection.execute(self._change, change_of(user_id))
         if not rows:
             return 0
         connection.execute(history.insert(), rows)
@@ -183,11 +180,6 @@ class RatingStore:
         """How many current ratings there are, those taken back left out."""
         with self._database.reading() as connection:
             return connection.execute(select(func.count(ratings.c.stars))).scalar_one()
-
-
-def adding_user(database: Database) -> Insert:
-    """Return the statement that makes a user known, wanting `user_id` and `created_at`; one who is known stays."""
-    return database.insert(users).on_conflict_do_nothing()
 
 
 def check_user_id(user_id: str) -> str:

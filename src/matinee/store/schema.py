@@ -59,6 +59,8 @@ users = Table(
     metadata,
     Column("user_id", String(USER_ID_LENGTH), primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+    # A random number, another one after every change of what lists take from a person: see matinee.store.revisions.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
 )
 
 
