@@ -7,12 +7,13 @@ INSTALLED := $(VENV)/.installed
 TESTING := $(VENV)/.installed-test
 BENCHING := $(VENV)/.installed-bench
 
-.PHONY: help demo test check docs bench bench-service soak
+.PHONY: help demo test check docs pictures bench bench-service soak
 help:
 	@echo "make demo    virtual environment, install, then a trained model, a list and a running service"
 	@echo "make test    virtual environment with the test extras, then the whole suite"
 	@echo "make check   ruff, mypy strict, import-linter, generated documentation"
 	@echo "make docs    write the generated pages docs/cli.md and docs/settings.md again"
+	@echo "make pictures  the pictures of docs/images again, of the web app as it is (needs Chromium)"
 	@echo "make bench   matinee beside its peers (QUICK=1: five minutes)"
 	@echo "make bench-service  only the service under load (four minutes)"
 	@echo "make soak    kills, fuzz and changes of model for some minutes (HOURS=8: kills for so long)"
@@ -33,6 +34,9 @@ check: $(TESTING)
 
 docs: $(TESTING)
 	$(BIN)/python docs/generate.py
+
+pictures: $(TESTING)
+	PYTHONPATH=. $(BIN)/python docs/pictures.py
 
 bench: $(BENCHING)
 	$(BIN)/python -m bench $(if $(QUICK),--quick)
