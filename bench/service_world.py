@@ -136,7 +136,7 @@ class Server:
         """Ids of the processes that answer."""
         pid = self.process.pid
         children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
-        return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+        return [child for child in children if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes()]
 
     def proportional_megabytes(self) -> dict[str, float]:
         """Memory of the workers, what they share counted once (PSS), by kind, in MB of a million bytes."""

@@ -38,7 +38,7 @@ from matinee.web.server import serve
 
 if __name__ == "__main__":
     settings = Settings.read(home=sys.argv[1], port=int(sys.argv[2]), workers=int(sys.argv[3]), max_body_bytes=100_000)
-    serve(settings, on_ready=lambda url: print(url, flush=True))
+    serve(settings, on_ready=lambda url: print(url, flush=True), fork=True)
 """
 TUTORIAL = "260,4\n1,3\n16,3\n25,4\n32,4\n335,1\n379,1\n296,3\n858,5\n50,4\n"
 """The ten ratings of the tutorial's new user."""
@@ -176,7 +176,31 @@ def test_a_killed_worker_comes_back_and_knows_every_rating(home: Path) -> None:
 
 def _workers(service: Service) -> list[int]:
     children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
-    return [pid for pid in map(int, children) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [pid for pid in map(int, children) if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_processes_share_what_is_imported_also_those_that_come_back(home: Path) -> None:
+    with running(home, workers=2) as service:
+        first = _workers(service)
+        assert min(map(shared_megabytes, first)) > 40  # 100 are imported
+        os.kill(first[0], signal.SIGKILL)
+        eventually(lambda: _assert_gone(first[:1]))
+        eventually(lambda: service.ask("/readyz"))
+        second = set(eventually(lambda: _two_workers(service))) - set(first)
+        assert min(map(shared_megabytes, second)) > 40
+
+
+def _two_workers(service: Service) -> list[int]:
+    found = _workers(service)
+    if len(found) < 2:
+        raise OSError("one is still to come back")
+    return found
+
+
+def shared_megabytes(pid: int) -> float:
+    """Memory that was written and is still shared: with the parent, from before the fork."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) / 1000 for line in lines if line.startswith("Shared_Dirty"))
 
 
 def test_a_promoted_model_answers_within_seconds(home: Path) -> None:

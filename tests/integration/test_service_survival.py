@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_service_process import Service, eventually, running, running_without_model, trained
+from test_service_process import Service, _workers, eventually, running, running_without_model, trained
 
 from matinee.data.ratings import Ratings
 from matinee.models.als import ALS
@@ -127,7 +127,17 @@ def swaps_under_load(home: Path, swaps: int) -> None:
                 done.set()
             for each in asking:
                 each.result()
+        eventually(lambda: _only_mapped(service, {registry.current()}), seconds=10)
     assert min(met.values()) > 0
+
+
+def _only_mapped(service: Service, wanted: set[str | None]) -> None:
+    """Nothing of a model that was replaced is left in a process."""
+    for pid in _workers(service):
+        lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+        mapped = {line.split("/models/")[1].split("/")[0] for line in lines if "/models/" in line}
+        if mapped != wanted:
+            raise OSError(f"process {pid} holds files of {mapped}")
 
 
 def _more(met: dict[str, int], model: str, before: int) -> None:

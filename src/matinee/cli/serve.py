@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_args
 
 import click
@@ -42,9 +43,19 @@ def serve(**flags: str | None) -> None:
 
     A model that is promoted while this runs is taken up at once. Stop with Ctrl-C.
     """
-    from matinee.registry import Registry
+    from matinee.web import memory
+
+    memory.keep_small()
     from matinee.web import server
 
     settings = Settings.read(**flags)
-    Registry(settings.models_dir).read()  # no model, or a damaged one, is said here, once
-    server.serve(settings, on_ready=lambda url: say(f"serving {url} (API at {url}/api/v1/movies); Ctrl-C stops"))
+    server.apart(partial(_read_current, settings))  # no model, or a damaged one, is said here, once
+    server.serve(
+        settings, on_ready=lambda url: say(f"serving {url} (API at {url}/api/v1/movies); Ctrl-C stops"), fork=True
+    )
+
+
+def _read_current(settings: Settings) -> None:
+    from matinee.registry import Registry
+
+    Registry(settings.models_dir).read()

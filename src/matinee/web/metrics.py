@@ -21,9 +21,9 @@ from prometheus_client.registry import Collector
 
 from matinee.errors import MatineeError
 from matinee.models.folder import MANIFEST
+from matinee.web import SHARED
 from matinee.web.services import services
 
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _FOLD_IN_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25)
 _LENGTHS = (0, 1, 5, 10, 20, 50, 100, 1000)

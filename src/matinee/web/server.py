@@ -1,24 +1,30 @@
 """Running the service: granian's processes, each with an application of its own.
 
-Processes are spawned, never forked: the parent may have run threads of kernels and BLAS before it serves. Any WSGI
-server can run the same application, for example
+Processes are spawned: the parent may have run threads of kernels and tables before it serves. A parent that has done
+nothing yet (`matinee serve`) forks them instead, so that they share the memory of all that is imported. Any WSGI server
+can run the same application, for example
 ``gunicorn --worker-class gthread --threads 4 --no-control-socket 'matinee.web.server:build_app()'``.
 """
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
 import socket
+import sys
 import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
 from flask import Flask
 
@@ -27,7 +33,11 @@ from matinee.models.parallel import keep_one_blas_thread
 from matinee.recommend.observing import Observer
 from matinee.settings import Settings
 from matinee.store.ratings import RatingStore
+from matinee.web import SHARED
 from matinee.web.access import check_exposure
+
+if TYPE_CHECKING:
+    from granian.server.mp import MPServer
 
 STOP_TIMEOUT_S = 10
 """Longest time from the signal to the end."""
@@ -35,6 +45,11 @@ KILL_TIMEOUT_S = 8
 """What a worker gets to finish what it is answering; the rest is for ending the processes."""
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.05
+IMPORTED = (
+    "granian._loops", "granian.wsgi", "matinee.models.als", "matinee.models.implicit_als", "matinee.web.app", "polars",
+    "scipy.linalg", "sqlalchemy.dialects.sqlite", "sqlite3",
+)  # fmt: skip
+"""What a parent imports before it forks: with what these import, all that answering takes."""
 
 
 def build_app(settings: Settings | None = None) -> Flask:
@@ -70,7 +85,7 @@ def build_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None = None) -> None:
+def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None = None, fork: bool = False) -> None:
     """Serve until SIGINT or SIGTERM; ends within `STOP_TIMEOUT_S` seconds of it, answering what had arrived.
 
     Must run in the main thread.
@@ -81,6 +96,9 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
         Address, processes, threads and limits.
     on_ready
         Called in a thread with the service's address once `/readyz` says ready; if it returns False, the service stops.
+    fork
+        Fork the processes where that is safe (Linux). Only for a process that has used no model, kernel or table yet:
+        what their threads held would be held for ever in the processes.
 
     Raises
     ------
@@ -89,19 +107,31 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     StoreError
         If the database cannot be used.
     """
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
-    from granian.server import Server
-
-    from matinee.web.logs import configuration
-    from matinee.web.turns import MOST_ARRIVING
-
     check_exposure(settings)
     if settings.tracing:
         import matinee.web.tracing  # noqa: F401  says here, once, what is missing
     RatingStore(settings.database).close()  # says what is wrong here, once, and upgrades an old database
     port = _free_port(settings.host, settings.port)
-    server = Server(
+    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # of processes that are spawned; see `matinee.web.memory`
+    with _shared_counters():
+        server = _server(settings, port)
+        if on_ready:
+            arguments = (server, url_of(settings.host, port), on_ready)
+            threading.Thread(target=_announce, args=arguments, name="matinee-ready", daemon=True).start()
+        multiprocessing.set_start_method(_prepared() if fork else "spawn", force=True)
+        server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)
+
+
+def _server(settings: Settings, port: int) -> MPServer:
+    """Make what starts the processes and keeps them running."""
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+    from granian.server.mp import MPServer
+
+    from matinee.web.logs import configuration
+    from matinee.web.turns import MOST_ARRIVING
+
+    return MPServer(
         "matinee",
         address=settings.host,
         port=port,
@@ -115,20 +145,29 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
         log_dictconfig=configuration(settings.log_format, settings.log_level.upper()),
         websockets=False,
     )
-    if on_ready:
-        arguments = (url_of(settings.host, port), on_ready, server.signal_handler_interrupt)
-        threading.Thread(target=_announce, args=arguments, name="matinee-ready", daemon=True).start()
-    os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # threads that take turns gain nothing from heaps of their own
-    multiprocessing.set_start_method("spawn", force=True)
-    with _shared_counters():
-        server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)
+
+
+def apart(work: Callable[[], None]) -> None:
+    """Do something in a process of its own, and raise what that raises: threads that it starts end with it."""
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        pool.submit(work).result()
+
+
+def _prepared() -> Literal["fork", "spawn"]:
+    """Import everything once for all processes, where they can be forked."""
+    if sys.platform != "linux":
+        return "spawn"
+    for name in IMPORTED:
+        import_module(name)
+    gc.collect()
+    gc.freeze()  # a collection would write to every object, and so copy every page, in every process
+    return "fork"
 
 
 @contextmanager
 def _shared_counters() -> Iterator[None]:
     """Give the processes a folder for what they count together, unless somebody named one."""
-    from matinee.web.metrics import SHARED
-
     if SHARED in os.environ:
         yield
         return
@@ -142,6 +181,8 @@ def _shared_counters() -> Iterator[None]:
 
 def _build_worker(settings: Settings) -> Flask:
     """Make the application of a worker that the parent, and only the parent, starts and stops."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, signal.SIG_DFL)  # until granian sets its own: a forked process has the parent's
     if hasattr(os, "setpgrp"):
         # Ctrl-C reaches the whole group of the terminal, and a granian worker that gets a second signal, the parent's,
         # while it is stopping never ends.
@@ -178,8 +219,10 @@ def _free_port(host: str, port: int) -> int:
         ) from error
 
 
-def _announce(url: str, on_ready: Callable[[str], bool | None], stop: Callable[[], None]) -> None:
+def _announce(server: MPServer, url: str, on_ready: Callable[[str], bool | None]) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
+    while len(server.wrks) < server.workers and time.monotonic() < deadline:
+        time.sleep(POLL_S)  # only sleeping: a lock that this thread held would be held for ever in a forked process
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{url}/readyz", timeout=5):
@@ -187,4 +230,4 @@ def _announce(url: str, on_ready: Callable[[str], bool | None], stop: Callable[[
         except (urllib.error.URLError, OSError):
             time.sleep(POLL_S)
     if on_ready(url) is False:
-        stop()
+        server.signal_handler_interrupt()  # type: ignore[no-untyped-call]

@@ -25,6 +25,7 @@ from matinee.recommend.observing import Observer
 from matinee.recommend.recommender import Recommender
 from matinee.recommend.search import normalise
 from matinee.registry import Registry
+from matinee.web import memory
 
 WATCH_INTERVAL_S = 1.0
 MOST_FOUND = 1000
@@ -206,6 +207,7 @@ class Models:
             return
         self.serving = Serving(wanted, recommender, TitleIndex(recommender.catalogue.movies))
         self._refused = self.problem = None
+        memory.give_back()
         _log.info("model %s answers", wanted)
 
     def watch(self, interval_s: float = WATCH_INTERVAL_S) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import numpy as np
 
 from matinee.data.personal import titles
 from matinee.data.personal.formats import History, HistoryRow
@@ -80,6 +84,36 @@ def believable(seconds: int | None, now: datetime) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+class _Rows:
+    """Rows of films by a key: two arrays, for a table of Python's with so many texts takes ten times the memory.
+
+    Keys are told apart by their hash. Of 64 bits: that another text has the hash of one of ten thousand titles happens
+    once in 10^15 questions, and who asks cannot know the hashes of this process.
+    """
+
+    def __init__(self) -> None:
+        self._hashes, self._rows = array("q"), array("i")
+
+    def add(self, key: object, row: int) -> None:
+        """Add a film; `sort` before asking."""
+        self._hashes.append(hash(key))
+        self._rows.append(row)
+
+    def sort(self) -> None:
+        """Make what was added ready to be asked."""
+        hashes, rows = np.array(self._hashes, np.int64), np.array(self._rows, np.int32)
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._rows = array("q", hashes[order].tobytes()), array("i", rows[order].tobytes())
+
+    def of(self, keys: Iterable[object]) -> list[int]:
+        """Return the rows of all films with one of these keys, in the order of the keys, then as they were added."""
+        rows: list[int] = []
+        for wanted in map(hash, keys):
+            first = bisect_left(self._hashes, wanted)
+            rows += self._rows[first : bisect_right(self._hashes, wanted, first)]
+        return rows
+
+
 class TitleIndex:
     """The catalogue's films by id and by every way in which their titles are written.
 
@@ -90,30 +124,38 @@ class TitleIndex:
     """
 
     def __init__(self, movies: pl.DataFrame) -> None:
-        columns = ("movie_id", "name", "title", "year", "imdb_id", "tmdb_id", "ratings_count")
-        self._films = [Film(*row) for row in movies.select(columns).iter_rows()]
-        self._by_movie = {str(film.movie_id): film for film in self._films}
-        self._by_imdb = {film.imdb_id: film for film in self._films if film.imdb_id}
-        self._by_tmdb = {film.tmdb_id: film for film in self._films if film.tmdb_id}
-        self._main: dict[str, list[Film]] = defaultdict(list)
-        self._other: dict[str, list[Film]] = defaultdict(list)
-        self._squeezed: dict[str, list[Film]] = defaultdict(list)
-        self._parts: dict[str, list[Film]] = defaultdict(list)
-        self._by_year: dict[int | None, list[tuple[str, Film]]] = defaultdict(list)
-        for film in self._films:
-            self._add(film)
+        self._movies = movies.select(Film._fields)
+        self._years: list[int | None] = self._movies["year"].to_list()
+        self._folded: list[str] = []
+        self._by_movie, self._by_imdb, self._by_tmdb, self._by_year = _Rows(), _Rows(), _Rows(), _Rows()
+        self._main, self._other, self._squeezed, self._parts = _Rows(), _Rows(), _Rows(), _Rows()
+        for row, film in enumerate(map(Film._make, self._movies.iter_rows())):
+            self._add(row, film)
+        for rows in vars(self).values():
+            if isinstance(rows, _Rows):
+                rows.sort()
 
-    def _add(self, film: Film) -> None:
+    def _add(self, row: int, film: Film) -> None:
+        self._by_movie.add(str(film.movie_id), row)
+        if film.imdb_id:
+            self._by_imdb.add(film.imdb_id, row)
+        if film.tmdb_id:
+            self._by_tmdb.add(film.tmdb_id, row)
+        self._by_year.add(film.year, row)
         main = titles.main_title(film.name)
         folded = titles.key(main)
-        self._main[folded].append(film)
+        self._folded.append(folded)
+        self._main.add(folded, row)
         for other in {titles.key(title) for title in titles.alternatives(film.name)} - {folded, ""}:
-            self._other[other].append(film)
-        self._squeezed[titles.squeezed(titles.without_article(folded))].append(film)
+            self._other.add(other, row)
+        self._squeezed.add(titles.squeezed(titles.without_article(folded)), row)
         heads, tails = titles.heads(main), titles.tails(main)
         for part in {*heads, *tails, *(f"{head} {tail}" for head in heads for tail in tails)} - {folded}:
-            self._parts[part].append(film)
-        self._by_year[film.year].append((folded, film))
+            self._parts.add(part, row)
+
+    def _films(self, rows: Iterable[int]) -> list[Film]:
+        """Return films by row, each once."""
+        return [Film._make(self._movies.row(row)) for row in dict.fromkeys(rows)]
 
     def match(self, history: History) -> MatchReport:
         """Match every row; a row is matched only where one film is clearly meant."""
@@ -130,19 +172,24 @@ class TitleIndex:
         return self._by_title(row)
 
     def _by_ids(self, row: HistoryRow) -> Film | None:
-        film = self._by_imdb.get(row.imdb_id or "") or self._by_tmdb.get(row.tmdb_id or -1)
-        if film is not None or row.movie_id is None:
-            return film
-        same_place = self._by_movie.get(str(row.movie_id))
-        if same_place is None or _contradicts(row, same_place):
+        same = self._by_imdb.of([row.imdb_id] if row.imdb_id else []) or self._by_tmdb.of(
+            [row.tmdb_id] if row.tmdb_id else []
+        )
+        if same or row.movie_id is None:
+            return self._films(same[-1:])[0] if same else None
+        same = self._by_movie.of([str(row.movie_id)])
+        if not same:
+            return None
+        [same_place] = self._films(same)
+        if _contradicts(row, same_place):
             return None
         written = titles.key(titles.main_title(row.title))
         return same_place if written in ("", titles.key(titles.main_title(same_place.name))) else None
 
     def _by_title(self, row: HistoryRow) -> Match:
         keys = self._keys(row)
-        for how, films in self._tiers(keys, titles.heads(titles.main_title(row.title)), row.year):
-            fitting = [film for film in films if not _contradicts(row, film)]
+        for how, rows in self._tiers(keys, titles.heads(titles.main_title(row.title)), row.year):
+            fitting = [film for film in self._films(rows) if not _contradicts(row, film)]
             if len(fitting) == 1:
                 return Match(row, "matched", fitting[0].movie_id, how)
             if fitting:
@@ -159,13 +206,13 @@ class TitleIndex:
         folded += [titles.key(other) for title in written for other in titles.alternatives(title)]
         return [key for key in dict.fromkeys(folded) if key]
 
-    def _tiers(self, keys: list[str], heads: list[str], year: int | None) -> list[tuple[str, list[Film]]]:
-        """List who fits, most certain first: title as written, then less exactly, the year exact before one off."""
-        main, other = _found(self._main, keys), _found(self._other, keys)
+    def _tiers(self, keys: list[str], heads: list[str], year: int | None) -> list[tuple[str, list[int]]]:
+        """List the rows of who fits, most certain first: title as written, then less exactly, a year one off last."""
+        main, other = self._main.of(keys), self._other.of(keys)
         if year is None:
-            return [("by title, the only film of that name", _distinct([*main, *other]))]
-        loose = _found(self._squeezed, [titles.squeezed(titles.without_article(key)) for key in keys])
-        parts = [*_found(self._parts, keys[:1]), *_found(self._main, heads)]
+            return [("by title, the only film of that name", [*main, *other])]
+        loose = self._squeezed.of(titles.squeezed(titles.without_article(key)) for key in keys)
+        parts = [*self._parts.of(keys[:1]), *self._main.of(heads)]
         sources = (
             (0, "by title and year", main),
             (0, "by another title and year", other),
@@ -174,25 +221,25 @@ class TitleIndex:
             (1, "by title and a year one off", main),
             (1, "by another title and a year one off", other),
         )
-        return [(how, _distinct([film for film in films if _apart(film, year) == off])) for off, how, films in sources]
+        return [(how, [row for row in rows if self._apart(row, year) == off]) for off, how, rows in sources]
+
+    def _apart(self, row: int, year: int) -> int:
+        written = self._years[row]
+        return abs(written - year) if written is not None else 9
 
     def _close(self, row: HistoryRow, keys: list[str]) -> tuple[Film, ...]:
         from rapidfuzz import fuzz, process
 
         if not keys:
             return ()
-        same_name = [film for film in _found(self._main, keys) if not _contradicts(row, film)]
-        years = (row.year - 1, row.year, row.year + 1) if row.year else tuple(self._by_year)
-        near = [entry for year in years for entry in self._by_year.get(year, ())]
+        same_name = [film for film in self._films(self._main.of(keys)) if not _contradicts(row, film)]
+        near = self._by_year.of((row.year - 1, row.year, row.year + 1)) if row.year else range(len(self._folded))
         found = process.extract(
-            keys[0], [key for key, _ in near], scorer=fuzz.WRatio, limit=MOST_CANDIDATES, score_cutoff=CLOSE
-        )
-        similar = [near[place][1] for _, _, place in found if not _contradicts(row, near[place][1])]
+            keys[0], [self._folded[place] for place in near], scorer=fuzz.WRatio, limit=MOST_CANDIDATES,
+            score_cutoff=CLOSE,
+        )  # fmt: skip
+        similar = [film for film in self._films(near[place] for _, _, place in found) if not _contradicts(row, film)]
         return tuple(_distinct([*_popular_first(same_name), *similar]))[:MOST_CANDIDATES]
-
-
-def _found(index: dict[str, list[Film]], keys: list[str]) -> list[Film]:
-    return [film for key in keys for film in index.get(key, ())]
 
 
 def _distinct(films: list[Film]) -> list[Film]:
@@ -201,10 +248,6 @@ def _distinct(films: list[Film]) -> list[Film]:
 
 def _popular_first(films: list[Film]) -> tuple[Film, ...]:
     return tuple(sorted(films, key=lambda film: -film.ratings_count)[:MOST_CANDIDATES])
-
-
-def _apart(film: Film, year: int) -> int:
-    return abs(film.year - year) if film.year is not None else 9
 
 
 def _contradicts(row: HistoryRow, film: Film) -> bool:
