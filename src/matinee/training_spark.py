@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def gathered_bytes(ratings: SparkRatings, stars: ALS, picks: ImplicitALS | None) -> int:
     """Return what the driver holds in the end: factors and biases in float32, and 24 bytes a rating while gathering."""
     width = stars.rank + 2 + (picks.rank + 2 if picks else 0)
-    return 4 * width * (len(ratings.users) + len(ratings.items)) + 24 * ratings.count
+    return 4 * width * (len(ratings.users) + len(ratings.items)) + 24 * len(ratings)
 
 
 def train(

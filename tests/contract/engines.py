@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,8 @@ from matinee.models.lists import top_lists
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from matinee.engines.spark.fit import Factors
 
 CUTS = ("hash_split", "hash_fractions", "last_n", "time_split")
 Lists = dict[Any, list[Any]]
@@ -106,7 +109,7 @@ class OnSpark:
         return self.splits.cold_counts(train, test)
 
     def totals(self, part: Any) -> tuple[Int64, Any]:
-        counts, sums = part.film_totals()
+        counts, sums = part.film_counts, part.film_sums
         return counts[counts > 0], sums[counts > 0]
 
     def fit(self, train: Any, params: ALS | ImplicitALS) -> Any:
@@ -115,10 +118,15 @@ class OnSpark:
         return self.fits.fit_picks(train, params)
 
     def model(self, fitted: Any, train: Ratings, params: ALS | ImplicitALS) -> FactorModel:
-        users, items = fitted.users_known, fitted.items_known
-        known = self.fits.Factors(
-            fitted.user_factors[users], fitted.item_factors[items], fitted.user_biases[users],
-            fitted.item_biases[items], fitted.mean, users[users], items[items], fitted.usual_stars,
+        """Take what the training part lacks out of the vocabularies, as its ratings here have done."""
+        from pyspark.sql import Window
+        from pyspark.sql import functions as F  # noqa: N812
+
+        items, people = fitted.items_known, fitted.people
+        place = F.rank().over(Window.orderBy("user")) - 1
+        known: Factors = replace(
+            fitted, people=people.withColumn("user", place.cast("int")), item_factors=fitted.item_factors[items],
+            item_biases=fitted.item_biases[items], items_known=items[items],
         )  # fmt: skip
         return known.stars_model(train, params) if isinstance(params, ALS) else known.picks_model(train, params)
 

@@ -40,7 +40,9 @@ def ratings(spark: SparkSession, here: matinee.Ratings) -> SparkRatings:
 def test_damped_biases_are_those_of_here(here: matinee.Ratings, ratings: SparkRatings) -> None:
     ours, theirs = matinee.damped_bias(sweeps=3).fit(here), fit_biases(ratings)
     assert theirs.mean == pytest.approx(ours.mean, abs=1e-6)
-    np.testing.assert_allclose(theirs.user_biases, ours.user_biases, atol=1e-5)
+    people = theirs.people.orderBy("user").toArrow()
+    assert people["user"].to_pylist() == list(range(len(here.users)))
+    np.testing.assert_allclose(people["bias"], ours.user_biases, atol=1e-5)
     np.testing.assert_allclose(theirs.item_biases, ours.item_biases, atol=1e-5)
 
 
@@ -100,9 +102,9 @@ def test_what_spark_throws_is_one_line(ratings: SparkRatings) -> None:
     def fail(model: object, test: object) -> bytes:  # in here, so that it travels by value
         raise ValueError("no such film")
 
-    lost = ratings.frame.selectExpr("user", "item", "raise_error('lost') as stars", "rated_at")
+    lost = ratings.packed.selectExpr("user", "item", "cast(raise_error('lost') as binary) as stars", "rated_at")
     with pytest.raises(EngineError, match=r"Spark gave up: .*lost") as raised, spark_session():
-        fit_stars(replace(ratings, frame=lost), ALS(rank=2, iterations=1, biases=False))
+        fit_stars(replace(ratings, packed=lost), ALS(rank=2, iterations=1, biases=False))
     assert "\n" not in str(raised.value)
     factors = fit_biases(ratings)
     with pytest.raises(EngineError, match="Spark gave up: ValueError: no such film"), spark_session():

@@ -52,7 +52,7 @@ def test_malformed_rows(spark: SparkSession, tmp_path: Path, row: str) -> None:
     with pytest.raises(DataError, match="1 of 6 rows"):
         read_ratings(spark, str(tmp_path / "r.csv"))
     left = read_ratings(spark, str(tmp_path / "r.csv"), skip_bad_rows=True)
-    assert (left.count, left.skipped, left.duplicates) == (4, 1, 1)
+    assert (len(left), left.skipped, left.duplicates) == (4, 1, 1)
     assert left.users.ids.tolist() == [1, 2, 30]
 
 

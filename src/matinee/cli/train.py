@@ -155,7 +155,7 @@ def trained_on_spark(
     with on_spark(data, home, reading, cluster) as (ratings, movies, label), steps_shown() as report:
         size = training_spark.gathered_bytes(ratings, stars, ranking)
         check_room(size, free_bytes())
-        say(f"{ratings.count:,} ratings on Spark; the driver will gather {size / 1e6:,.0f} MB of factors and ratings")
+        say(f"{len(ratings):,} ratings on Spark; the driver will gather {size / 1e6:,.0f} MB of factors and ratings")
         return training_spark.train(
             ratings, Registry(home / "models"), stars=stars, picks=ranking, movies=movies, data=label, test=test,
             seed=split_seed, report=report,

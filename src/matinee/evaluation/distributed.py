@@ -65,7 +65,7 @@ def picks_on_spark(**params: Any) -> OnSpark:
 
 def _tutorials_list(ratings: SparkRatings) -> Factors:
     factors = fit_stars(ratings, TUTORIAL)
-    listed = ratings.film_totals()[0] >= TutorialList.min_ratings
+    listed = ratings.film_counts >= TutorialList.min_ratings
     return replace(factors, item_biases=np.where(listed, 0, -np.inf).astype(np.float32))
 
 
@@ -164,7 +164,7 @@ def evaluate_ranking(
 
 def _shown(top: Any, train: SparkRatings, movies: pl.DataFrame | None) -> dict[str, float | None]:
     """Measure what lists do to the catalogue, the films of the training part."""
-    counts = train.film_totals()[0]
+    counts = train.film_counts
     known = np.flatnonzero(counts)
     place = np.append(np.cumsum(counts > 0) - 1, -1)  # the last one for the -1 behind a short list
     vectors = None if movies is None else genre_vectors(movies, train.items)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from pyspark import StorageLevel
 from pyspark.ml.recommendation import ALS as SparkALS  # noqa: N811
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
 
 from matinee.data.ratings import Bools, Float32, Ratings
+from matinee.engines.spark.blocks import ROWS_AT_ONCE, Batches, Block, Float64, added, mapped
 from matinee.engines.spark.frames import SparkRatings
 from matinee.errors import ParameterError
 from matinee.models.als import ALS, ALSModel
@@ -27,52 +29,61 @@ from matinee.models.implicit_als import ImplicitALS, ImplicitModel
 BIAS_SWEEPS = 3
 """Passes over users and films; more move the test error by less than a thousandth of a star."""
 CHECKPOINT_EVERY = 5
+LEFT = "user int, item int, target float"
 
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """What was learned, on the driver: a row per id of the vocabularies, zeros where the training part lacks it.
+    """What was learned: people on the cluster, films on the driver, a row per film of the vocabulary.
 
     Attributes
     ----------
-    user_factors, item_factors
-        Shapes ``(n_users, rank)`` and ``(n_items, rank)``.
-    user_biases, item_biases
-        Shapes ``(n_users,)`` and ``(n_items,)``; zeros without biases.
+    people
+        Columns ``user`` (row of the vocabulary), ``features`` (as many numbers as the rank) and ``bias`` of everybody
+        in the training part.
+    item_factors, item_biases
+        Shapes ``(n_items, rank)`` and ``(n_items,)``; zeros for films that the training part lacks, and without biases.
     mean
         0 without biases.
-    users_known, items_known
-        Shapes ``(n_users,)`` and ``(n_items,)``: what the training part had.
+    items_known
+        Shape ``(n_items,)``: what the training part had.
     usual_stars
         Mean, and what each film gets more, for pairs that are not known.
     """
 
-    user_factors: Float32
+    people: DataFrame
     item_factors: Float32
-    user_biases: Float32
     item_biases: Float32
     mean: float
-    users_known: Bools
     items_known: Bools
     usual_stars: tuple[float, Float32]
 
     def without_factors(self) -> Factors:
         """Return the biases alone, a model of rank 0."""
-        x, y = self.user_factors[:, :0], self.item_factors[:, :0]
-        return replace(self, user_factors=x, item_factors=y)
+        return replace(self, people=_of_rank_0(self.people, "bias"), item_factors=self.item_factors[:, :0])
 
     def stars_model(self, ratings: Ratings, params: ALS) -> ALSModel:
-        """Make the model of these factors; `ratings` are those of the training, all ids known."""
-        return ALSModel(params=params, **self._shared(ratings))
+        """Gather the model of these factors; `ratings` are those of the training, all ids known."""
+        return ALSModel(params=params, **self._gathered(ratings))
 
     def picks_model(self, ratings: Ratings, params: ImplicitALS) -> ImplicitModel:
-        """Make the ranking model of these factors."""
-        return ImplicitModel(params=params, **self._shared(ratings))
+        """Gather the ranking model of these factors."""
+        return ImplicitModel(params=params, **self._gathered(ratings))
 
-    def _shared(self, ratings: Ratings) -> dict[str, Any]:
-        names = ("user_factors", "item_factors", "user_biases", "item_biases", "mean")
+    def _gathered(self, ratings: Ratings) -> dict[str, Any]:
+        table = self.people.toArrow().combine_chunks()
+        rank, rows = self.item_factors.shape[1], table["user"].to_numpy()
+        x, biases = np.empty((len(ratings.users), rank), np.float32), np.empty(len(ratings.users), np.float32)
+        x[rows], biases[rows] = features_of(table, rank), table["bias"].to_numpy()
+        sides = {"user_factors": x, "user_biases": biases, "item_factors": self.item_factors}
         seen = {"users": ratings.users, "items": ratings.items, "seen": ratings.by_user, "scale": ratings.scale}
-        return {name: getattr(self, name) for name in names} | seen
+        return sides | {"item_biases": self.item_biases, "mean": self.mean} | seen
+
+
+def features_of(table: pa.Table, rank: int) -> Float32:
+    """Return the lists ``features`` as a matrix, shape ``(table.num_rows, rank)``."""
+    flat = table["features"].combine_chunks().flatten().to_numpy()
+    return np.asarray(flat, np.float32).reshape(table.num_rows, rank)
 
 
 def on_spark(params: ALS, ratings: SparkRatings) -> ALS:
@@ -83,44 +94,40 @@ def on_spark(params: ALS, ratings: SparkRatings) -> ALS:
     """
     if not params.biases:
         return params
-    lengths = ratings.count / math.sqrt(len(ratings.users) * len(ratings.items))
+    lengths = len(ratings) / math.sqrt(len(ratings.users) * len(ratings.items))
     regularization = params.regularization + params.damping / lengths
     return replace(params, regularization=regularization, damping=0.0, bias_damping=float(DampedBias.damping))
 
 
 def fit_stars(ratings: SparkRatings, params: ALS) -> Factors:
     """Learn a rating model on the cluster, with parameters of `on_spark`."""
-    counts, sums = ratings.film_totals()
-    mean = float(sums.sum() / len(ratings))
-    frame = ratings.frame.withColumn("target", F.col("stars"))
-    if params.biases:
-        item_biases, user_biases, frame = _biases(ratings, mean)
     als = SparkALS(
         rank=params.rank, regParam=params.regularization, maxIter=params.iterations, seed=params.seed,
         ratingCol="target", **_blocks(ratings),
     )  # fmt: skip
-    x, y, users, items = _factored(als, frame, ratings)
-    if params.biases:
-        return Factors(x, y, user_biases, item_biases, mean, users, items, (mean, item_biases))
-    usual = mean, ((sums - counts * mean) / (counts + params.bias_damping)).astype(np.float32)
-    return Factors(x, y, np.zeros(len(x), np.float32), np.zeros(len(y), np.float32), 0.0, users, items, usual)
+    if not params.biases:
+        people, y, known = _factored(als, ratings.frame.withColumnRenamed("stars", "target"), len(ratings.items))
+        return Factors(_unbiased(people), y, np.zeros(len(y), np.float32), 0.0, known, _usual(ratings, params))
+    mean, item_biases = damped_biases(ratings)
+    left = mapped(ratings.packed, partial(_left, mean=mean, item_biases=item_biases), LEFT)
+    people, y, known = _factored(als, left, len(ratings.items))
+    people = people.join(_people_biases(ratings, mean, item_biases), "user")
+    return Factors(people, y, item_biases, mean, known, (mean, item_biases))
 
 
 def fit_biases(ratings: SparkRatings) -> Factors:
     """Learn damped biases alone: the baseline, a model of rank 0."""
-    counts, sums = ratings.film_totals()
-    mean = float(sums.sum() / len(ratings))
-    item_biases, user_biases, _ = _biases(ratings, mean)
-    none = np.zeros((len(user_biases), 0), np.float32), np.zeros((len(item_biases), 0), np.float32)
-    return Factors(*none, user_biases, item_biases, mean, ratings.present("user"), counts > 0, (mean, item_biases))
+    mean, item_biases = damped_biases(ratings)
+    people = _of_rank_0(_people_biases(ratings, mean, item_biases), "bias")
+    none = np.zeros((len(item_biases), 0), np.float32)
+    return Factors(people, none, item_biases, mean, ratings.film_counts > 0, (mean, item_biases))
 
 
 def fit_popularity(ratings: SparkRatings) -> Factors:
     """Count the ratings of every film: a model of rank 0 that ranks them alike for everyone."""
-    counts = ratings.film_totals()[0].astype(np.float32)
-    none = np.zeros((len(ratings.users), 0), np.float32), np.zeros((len(counts), 0), np.float32)
-    people = np.zeros(len(ratings.users), np.float32), ratings.present("user")
-    return Factors(*none, people[0], counts, 0.0, people[1], counts > 0, (0.0, counts))
+    counts = ratings.film_counts.astype(np.float32)
+    none = np.zeros((len(counts), 0), np.float32)
+    return Factors(_of_rank_0(ratings.people(), "0"), none, counts, 0.0, counts > 0, (0.0, counts))
 
 
 def fit_picks(ratings: SparkRatings, params: ImplicitALS) -> Factors:
@@ -137,9 +144,68 @@ def fit_picks(ratings: SparkRatings, params: ImplicitALS) -> Factors:
         rank=params.rank, regParam=params.regularization or 0.1, maxIter=params.iterations, seed=params.seed,
         implicitPrefs=True, alpha=params.alpha, ratingCol="stars", **_blocks(ratings),
     )  # fmt: skip
-    x, y, users, items = _factored(als, ratings.frame, ratings)
-    zeros = np.zeros(len(x), np.float32), np.zeros(len(y), np.float32)
-    return Factors(x, y, *zeros, 0.0, users, items, (0.0, zeros[1]))
+    people, y, known = _factored(als, ratings.frame, len(ratings.items))
+    zeros = np.zeros(len(y), np.float32)
+    return Factors(_unbiased(people), y, zeros, 0.0, known, (0.0, zeros))
+
+
+def damped_biases(ratings: SparkRatings) -> tuple[float, Float32]:
+    """Find mean and damped biases of the films, in passes over the cluster; those of people follow from them."""
+    counts, sums = ratings.film_counts, ratings.film_sums
+    mean = float(sums.sum() / len(ratings))
+    weights = np.where(counts > 0, 1 / (counts + DampedBias.damping), 0)
+    biases = (sums - counts * mean) * weights
+    for _ in range(BIAS_SWEEPS - 1):
+        rest = partial(_film_rest, mean=mean, item_biases=biases.astype(np.float32))
+        biases = added(ratings.packed, rest) * weights
+    return mean, biases.astype(np.float32)
+
+
+def _film_rest(block: Block, mean: float, item_biases: Float32) -> Float64:
+    """Add up per film the stars less the mean and the biases of the people."""
+    rest = block.stars - np.float32(mean)
+    theirs = np.repeat(_biases_of_people(block, mean, item_biases), np.diff(block.starts))
+    return np.asarray(np.bincount(block.item, rest - theirs, len(item_biases)), np.float64)
+
+
+def _biases_of_people(block: Block, mean: float, item_biases: Float32) -> Float32:
+    """Return damped biases of a block's people, shape ``(people,)``, those of the films being given."""
+    rest = (block.stars - np.float32(mean) - item_biases[block.item]).astype(np.float64)
+    starts = block.starts
+    sums = np.add.reduceat(rest, starts[:-1]) if len(rest) else rest
+    return np.asarray(sums / (np.diff(starts) + DampedBias.damping), np.float32)
+
+
+def _left(block: Block, mean: float, item_biases: Float32) -> Batches:
+    """Return what biases leave of the stars."""
+    theirs = np.repeat(_biases_of_people(block, mean, item_biases), np.diff(block.starts))
+    target = block.stars - np.float32(mean) - item_biases[block.item] - theirs
+    table = pa.table({"user": block.user, "item": block.item, "target": target})
+    yield from table.to_batches(max_chunksize=ROWS_AT_ONCE)
+
+
+def _people_biases(ratings: SparkRatings, mean: float, item_biases: Float32) -> DataFrame:
+    """Return ``user`` and ``bias``."""
+
+    def biases(block: Block) -> Batches:
+        yield pa.record_batch({"user": block.people, "bias": _biases_of_people(block, mean, item_biases)})
+
+    return mapped(ratings.packed, biases, "user int, bias float")
+
+
+def _usual(ratings: SparkRatings, params: ALS) -> tuple[float, Float32]:
+    """Return what is said of pairs that are not known where the model has no biases."""
+    counts, sums = ratings.film_counts, ratings.film_sums
+    mean = float(sums.sum() / len(ratings))
+    return mean, ((sums - counts * mean) / (counts + params.bias_damping)).astype(np.float32)
+
+
+def _of_rank_0(people: DataFrame, bias: str) -> DataFrame:
+    return people.selectExpr("user", "cast(array() as array<float>) as features", f"cast({bias} as float) as bias")
+
+
+def _unbiased(people: DataFrame) -> DataFrame:
+    return people.selectExpr("user", "features", "cast(0 as float) as bias")
 
 
 def _blocks(ratings: SparkRatings) -> dict[str, Any]:
@@ -150,47 +216,16 @@ def _blocks(ratings: SparkRatings) -> dict[str, Any]:
     }
 
 
-def _factored(als: SparkALS, frame: DataFrame, ratings: SparkRatings) -> tuple[Float32, Float32, Bools, Bools]:
-    model = als.fit(frame)
-    x, users = _dense(model.userFactors, len(ratings.users), model.rank)
-    y, items = _dense(model.itemFactors, len(ratings.items), model.rank)
-    return x, y, users, items
+def _factored(als: SparkALS, frame: DataFrame, n_items: int) -> tuple[DataFrame, Float32, Bools]:
+    """Return people as ``user`` and ``features``, the films' factors, and which films were there.
 
-
-def _dense(frame: DataFrame, n_rows: int, rank: int) -> tuple[Float32, Bools]:
-    """Gather (id, features) as a matrix and say which rows were there."""
-    table = frame.toArrow().combine_chunks()
-    matrix, known = np.zeros((n_rows, rank), np.float32), np.zeros(n_rows, np.bool_)
-    if table.num_rows:
-        ids = table["id"].to_numpy()
-        matrix[ids] = table["features"].combine_chunks().flatten().to_numpy().reshape(-1, rank)
-        known[ids] = True
-    return matrix, known
-
-
-def _biases(ratings: SparkRatings, mean: float) -> tuple[Float32, Float32, DataFrame]:
-    """Find damped biases; return those of films, those of users, and the ratings with what is left."""
-    frame, damping = ratings.frame, float(DampedBias.damping)
-    user_biases = np.zeros(len(ratings.users), np.float32)
-    item_biases = np.zeros(len(ratings.items), np.float32)
-    for _ in range(BIAS_SWEEPS):
-        item_biases = _damped(_less(frame, mean, user=user_biases), "item", len(item_biases), damping)
-        user_biases = _damped(_less(frame, mean, item=item_biases), "user", len(user_biases), damping)
-    return item_biases, user_biases, _less(frame, mean, user=user_biases, item=item_biases)
-
-
-def _less(frame: DataFrame, mean: float, **biases: Float32) -> DataFrame:
-    """Add `target`: the stars less the mean and the given biases."""
-    target = F.col("stars") - F.lit(mean)
-    for side, values in biases.items():
-        columns = {side: np.arange(len(values), dtype=np.int32), f"{side}_bias": values}
-        frame = frame.join(frame.sparkSession.createDataFrame(pa.table(columns)), side)
-        target = target - F.col(f"{side}_bias")
-    return frame.withColumn("target", target.cast("float"))
-
-
-def _damped(frame: DataFrame, side: str, n_rows: int, damping: float) -> Float32:
-    table = frame.groupBy(side).agg((F.sum("target") / (F.count("*") + damping)).alias("bias")).toArrow()
-    biases = np.zeros(n_rows, np.float32)
-    biases[table[side].to_numpy()] = table["bias"].to_numpy()
-    return biases
+    Spark looks at one row before it takes them all; kept, they are made once, and no worker is cut off as it writes.
+    """
+    kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
+    model = als.fit(kept)
+    kept.unpersist()
+    table = model.itemFactors.toArrow().combine_chunks()
+    matrix, known = np.zeros((n_items, model.rank), np.float32), np.zeros(n_items, np.bool_)
+    rows = table["id"].to_numpy()
+    matrix[rows], known[rows] = features_of(table, model.rank), True
+    return model.userFactors.withColumnRenamed("id", "user"), matrix, known

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.errors import PySparkException
@@ -16,11 +16,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812, Spark's own custom
 
 from matinee.data.columns import ColumnNames, places
-from matinee.data.ratings import STAR_SCALE, Bools, Ids, Int64, Ratings, Vocabulary
+from matinee.data.ratings import STAR_SCALE, Bools, Int64, Ratings, Vocabulary
+from matinee.engines.spark.blocks import LISTS, ROWS, Batches, Block, Float64, added, mapped, pack
 from matinee.engines.spark.session import first_line
 from matinee.errors import DataError
 
-Float64 = npt.NDArray[np.float64]
 SIDES = ("user", "item")
 TABLES = (".csv", ".csv.gz", ".tsv", ".parquet")
 RATINGS_PER_PARTITION = 2_000_000
@@ -33,52 +33,87 @@ class SparkRatings:
 
     Attributes
     ----------
-    frame
-        Columns ``user``, ``item`` (int, rows of the vocabularies), ``stars`` (float), ``rated_at`` (long or null).
+    packed
+        A `matinee.engines.spark.blocks.Block` per row; all ratings of a person are in one of them.
     users, items
         The ids, on the driver.
-    count
-        Number of ratings.
+    film_counts, film_sums
+        Shapes ``(n_items,)``: how many ratings every film has, and its stars added up.
     scale
         Lowest and highest rating allowed.
     skipped, duplicates
         Malformed rows and older ratings of the same pair that were left out.
     """
 
-    frame: DataFrame
+    packed: DataFrame
     users: Vocabulary
     items: Vocabulary
-    count: int
+    film_counts: Int64
+    film_sums: Float64
     scale: tuple[float, float] = STAR_SCALE
     skipped: int = 0
     duplicates: int = 0
 
+    @classmethod
+    def of(
+        cls,
+        packed: DataFrame,
+        users: Vocabulary,
+        items: Vocabulary,
+        scale: tuple[float, float] = STAR_SCALE,
+        skipped: int = 0,
+    ) -> SparkRatings:
+        """Count packed ratings, which are kept in memory or on disk from then on."""
+        kept, n_items = packed.persist(StorageLevel.MEMORY_AND_DISK), len(items)
+
+        def totals(block: Block) -> Float64:
+            weights = (None, block.stars)
+            return np.concatenate([np.bincount(block.item, weight, n_items) for weight in weights])
+
+        counts, sums = np.resize(added(kept, totals), (2, n_items))
+        return cls(kept, users, items, counts.astype(np.int64), sums, scale, skipped)
+
     def __len__(self) -> int:
-        return self.count
+        return int(self.film_counts.sum())
+
+    @property
+    def frame(self) -> DataFrame:
+        """Columns ``user``, ``item`` (int, rows of the vocabularies), ``stars`` (float) and ``rated_at`` (long)."""
+        return mapped(self.packed, Block.rows, ROWS)
+
+    def lists(self, name: str) -> DataFrame:
+        """Return a row per person: ``user`` and arrays ``{name}_item``, ``{name}_stars`` and ``{name}_rated_at``."""
+        return mapped(self.packed, partial(Block.lists, name=name), LISTS.format(name))
 
     @property
     def partitions(self) -> int:
         """Into how many blocks work on these ratings is cut."""
-        cores = self.frame.sparkSession.sparkContext.defaultParallelism
-        return max(cores, math.ceil(self.count / RATINGS_PER_PARTITION))
+        return blocks_for(self.packed.sparkSession, len(self))
 
-    def kept(self, frame: DataFrame) -> SparkRatings:
-        """Return other ratings of the same people and films, kept in memory or on disk."""
-        kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
-        return replace(self, frame=kept, count=kept.count())
+    def part(self, packed: DataFrame) -> SparkRatings:
+        """Return other ratings of the same people and films."""
+        return SparkRatings.of(packed, self.users, self.items, self.scale)
 
     def present(self, side: str) -> Bools:
         """Say of every ``user`` or ``item`` of the vocabulary whether it has a rating here."""
-        known = np.zeros(len(self.users if side == "user" else self.items), np.bool_)
-        known[self.frame.select(side).distinct().toArrow()[side].to_numpy()] = True
+        if side == "item":
+            return self.film_counts > 0
+        known = np.zeros(len(self.users), np.bool_)
+        known[self.people().toArrow()["user"].to_numpy()] = True
         return known
 
-    def film_totals(self) -> tuple[Int64, Float64]:
-        """Count the ratings of every film, and add their stars up, shapes ``(n_items,)``."""
-        table = self.frame.groupBy("item").agg(F.count("*").alias("count"), F.sum("stars").alias("sum")).toArrow()
-        counts, sums = np.zeros(len(self.items), np.int64), np.zeros(len(self.items))
-        counts[table["item"].to_numpy()], sums[table["item"].to_numpy()] = table["count"], table["sum"]
-        return counts, sums
+    def people(self) -> DataFrame:
+        """Return who has a rating here: ``user``."""
+        return mapped(self.packed, _users, "user int")
+
+
+def _users(block: Block) -> Batches:
+    yield pa.record_batch({"user": block.people})
+
+
+def blocks_for(session: SparkSession, ratings: int) -> int:
+    """Return into how many blocks so many ratings are cut: one per core, more where they would get too large."""
+    return max(session.sparkContext.defaultParallelism, math.ceil(ratings / RATINGS_PER_PARTITION))
 
 
 def is_table(source: str) -> bool:
@@ -120,7 +155,7 @@ def read_ratings(
     kinds = {side: "bigint" if whole[side] and not string_ids else "string" for side in SIDES}
     good = raw.where(_good(scale))
     typed = good.withColumns({side: F.col(side).cast(kind) for side, kind in kinds.items()})
-    return _one_per_pair(_numbered(typed, rows - bad, scale, bad))
+    return _numbered(typed, rows - bad, scale, bad)
 
 
 def from_ratings(session: SparkSession, ratings: Ratings) -> SparkRatings:
@@ -129,8 +164,8 @@ def from_ratings(session: SparkSession, ratings: Ratings) -> SparkRatings:
     table = pa.table(columns)
     times = pa.nulls(len(ratings), pa.int64()) if ratings.timestamps is None else pa.array(ratings.timestamps)
     frame = session.createDataFrame(table.append_column("rated_at", times))
-    brought = SparkRatings(frame, ratings.users, ratings.items, len(ratings), ratings.scale)
-    return brought.kept(frame.repartition(brought.partitions, "user"))
+    packed = pack(frame, blocks_for(session, len(ratings)))
+    return SparkRatings.of(packed, ratings.users, ratings.items, ratings.scale)
 
 
 def gathered(ratings: SparkRatings) -> Ratings:
@@ -188,34 +223,16 @@ def _looked_at(raw: DataFrame, scale: tuple[float, float]) -> tuple[int, int, di
 
 
 def _numbered(typed: DataFrame, rows: int, scale: tuple[float, float], bad: int) -> SparkRatings:
-    """Replace ids by their rows: distinct ids are found on the cluster, numbered here, and joined to the ratings.
+    """Replace ids by their rows: distinct ids are found on the cluster, numbered here, and looked up there.
 
     Ratings are not kept before they are numbered: to read two columns again costs less, and text would fill the memory.
     """
-    numbered, vocabularies = typed, {}
-    for side in SIDES:
-        ids = typed.select(side).distinct().toArrow()[side].to_numpy(zero_copy_only=False)
-        vocabularies[side] = Vocabulary.of(ids.astype(np.str_) if ids.dtype == object else ids)
-        codes = _codes(typed.sparkSession, side, vocabularies[side].ids)
-        numbered = numbered.join(codes, side).drop(side).withColumnRenamed("code", side)
-    found = SparkRatings(numbered, vocabularies["user"], vocabularies["item"], rows, scale, bad)
-    return found.kept(numbered.repartition(found.partitions, "user"))
+    users, items = (_vocabulary(typed.select(side).distinct().toArrow()[side]) for side in SIDES)
+    packed = pack(typed, blocks_for(typed.sparkSession, rows), (users.ids, items.ids))
+    found = SparkRatings.of(packed, users, items, scale, bad)
+    return replace(found, duplicates=rows - len(found))
 
 
-def _one_per_pair(ratings: SparkRatings) -> SparkRatings:
-    """Keep the newest rating of every pair; looking whether there are any to leave out costs less than doing it."""
-    columns = ["user", "item", "stars", "rated_at"]
-    pairs = ratings.frame.groupBy("user", "item").agg(F.lit(1)).count()
-    if pairs == len(ratings):
-        return replace(ratings, frame=ratings.frame.select(columns))
-    order = F.struct(F.coalesce("rated_at", F.lit(0)), "place")
-    newest = F.max_by(F.struct("stars", "rated_at"), order).alias("newest")
-    one = ratings.frame.groupBy("user", "item").agg(newest).select("user", "item", "newest.stars", "newest.rated_at")
-    done = replace(ratings, duplicates=len(ratings) - pairs).kept(one)
-    ratings.frame.unpersist()
-    return done
-
-
-def _codes(session: SparkSession, side: str, ids: Ids) -> DataFrame:
-    values = pa.array(ids.tolist() if ids.dtype.kind == "U" else ids)
-    return session.createDataFrame(pa.table({side: values, "code": np.arange(len(ids), dtype=np.int32)}))
+def _vocabulary(ids: pa.ChunkedArray) -> Vocabulary:
+    found = ids.to_numpy()
+    return Vocabulary.of(found.astype(np.str_) if found.dtype == object else found)

@@ -11,11 +11,9 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812
 
 from matinee.data.ratings import Csr, Float32, Ids, Ratings, Vocabulary
-from matinee.engines.spark.fit import Factors
+from matinee.engines.spark.fit import Factors, features_of
 from matinee.engines.spark.frames import SparkRatings
 from matinee.models.als import ALS, ALSModel
 from matinee.models.factors import FactorModel
@@ -96,18 +94,18 @@ def measured_over_people(
     seen
         What people have rated before; None where `work` has no use for it.
     """
-    films = held_out.frame.sparkSession.sparkContext.broadcast(Films.of(factors, held_out.scale))
-    people = _lists(held_out, "test").join(_factor_frame(held_out, factors), "user", "left")
+    films = held_out.packed.sparkSession.sparkContext.broadcast(Films.of(factors, held_out.scale))
+    people = held_out.lists("test").join(factors.people, "user", "left")
     if seen is not None:
-        people = people.join(_lists(seen, "seen"), "user", "left")
+        people = people.join(seen.lists("seen"), "user", "left")
+    people = people.drop("test_rated_at", "seen_rated_at")
     names = ("test",) if seen is None else ("test", "seen")
 
     def measure(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             table = pa.table(batch).sort_by("user").combine_chunks()
             known = table.filter(pa.compute.is_valid(table["features"]))
-            x = known["features"].combine_chunks().flatten().to_numpy()
-            x = x.reshape(known.num_rows, films.value.factors.shape[1])
+            x = features_of(known, films.value.factors.shape[1])
             model = films.value.batch(known["user"].to_numpy(), x, known["bias"].to_numpy())
             measured = work(model, *(_ratings(table, name, films.value.scale) for name in names))
             yield pa.record_batch({"measured": pa.array([measured], pa.binary())})
@@ -115,21 +113,6 @@ def measured_over_people(
     measured: list[bytes] = people.mapInArrow(measure, "measured binary").toArrow()["measured"].to_pylist()
     films.destroy()
     return measured
-
-
-def _lists(ratings: SparkRatings, name: str) -> DataFrame:
-    lists = (F.collect_list(column).alias(f"{name}_{column}") for column in ("item", "stars"))
-    return ratings.frame.groupBy("user").agg(*lists)
-
-
-def _factor_frame(ratings: SparkRatings, factors: Factors) -> DataFrame:
-    """Return people with their factors: ``user``, ``features``, ``bias``."""
-    known = np.flatnonzero(factors.users_known).astype(np.int32)
-    x = factors.user_factors[known]
-    ends = np.arange(len(x) + 1, dtype=np.int32) * x.shape[1]
-    features = pa.ListArray.from_arrays(ends, pa.array(x.ravel()))
-    table = pa.table({"user": known, "features": features, "bias": factors.user_biases[known]})
-    return ratings.frame.sparkSession.createDataFrame(table)
 
 
 def _ratings(table: pa.Table, name: str, scale: tuple[float, float]) -> Ratings:

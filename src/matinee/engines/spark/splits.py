@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
-import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import Column, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from matinee.data.splits import check_parts, hash_bounds, hash_parts
+from matinee.engines.spark.blocks import PACKED, Batches, Block, added, mapped, pack
 from matinee.engines.spark.frames import SparkRatings
 from matinee.errors import ParameterError
 
@@ -53,7 +53,7 @@ def last_n(ratings: SparkRatings, n: int) -> list[SparkRatings]:
     theirs = Window.partitionBy("user")
     newest = F.row_number().over(theirs.orderBy(F.desc("rated_at"), F.desc("item")))
     held_out = (newest <= n) & (F.count("*").over(theirs) > n)
-    train, test = _cut(ratings, F.when(held_out, 1).otherwise(0), 2, check=False)
+    train, test = _cut(ratings, held_out)
     if not len(test):
         raise ParameterError(f"nobody has more than {n} ratings: nothing can be held out")
     return [train, test]
@@ -80,24 +80,29 @@ def time_split(ratings: SparkRatings, test: float) -> list[SparkRatings]:
     if not cuts:
         raise ParameterError("all ratings have the same time: they cannot be split by it")
     cut = min(cuts, key=lambda one: abs(one[0] - (1 - test) * len(ratings)))[1]
-    return _cut(ratings, F.when(F.col("rated_at") >= cut, 1).otherwise(0), 2)
+    parts = _cut(ratings, F.col("rated_at") >= cut)
+    check_parts([len(part) for part in parts])
+    return parts
 
 
 def joined(a: SparkRatings, b: SparkRatings) -> SparkRatings:
     """Put two parts together."""
-    return replace(a, frame=a.frame.union(b.frame), count=len(a) + len(b))
+    return a.part(pack(a.frame.union(b.frame), a.partitions))
 
 
 def cold_counts(train: SparkRatings, test: SparkRatings) -> dict[str, int]:
     """Count what the test part has and the training part lacks, as `matinee.evaluation.metrics.cold_counts`."""
-    known = test.frame
-    cold = {}
-    for side in ("user", "item"):
-        here, there = train.present(side), test.present(side)
-        cold[f"cold_{side}s"] = int((there & ~here).sum())
-        rows = pa.table({side: np.flatnonzero(here).astype(np.int32)})
-        known = known.join(test.frame.sparkSession.createDataFrame(rows), side, "left_semi")
-    return cold | {"cold_pairs": len(test) - known.count()}
+    items = train.present("item")
+    users = train.packed.sparkSession.sparkContext.broadcast(train.present("user"))
+
+    def cold(block: Block) -> list[int]:
+        lacking = ~users.value[block.user]
+        return [int((~users.value[block.people]).sum()), int((lacking | ~items[block.item]).sum())]
+
+    cold_users, cold_pairs = np.resize(added(test.packed, cold), 2).astype(int).tolist()
+    users.destroy()
+    cold_items = int((test.present("item") & ~items).sum())
+    return {"cold_users": cold_users, "cold_items": cold_items, "cold_pairs": cold_pairs}
 
 
 def _check_share(test: float) -> None:
@@ -111,28 +116,22 @@ def _check_times(ratings: SparkRatings) -> None:
 
 
 def _hashed(ratings: SparkRatings, bounds: list[float], seed: int) -> list[SparkRatings]:
-    context = ratings.frame.sparkSession.sparkContext
-    ids = context.broadcast((ratings.users.ids, ratings.items.ids))
+    ids = ratings.packed.sparkSession.sparkContext.broadcast((ratings.users.ids, ratings.items.ids))
 
-    def number(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def drawn(block: Block, wanted: int) -> Batches:
         users, items = ids.value
-        for batch in batches:
-            pair = users[batch["user"].to_numpy()], items[batch["item"].to_numpy()]
-            yield batch.append_column("part", pa.array(hash_parts(*pair, bounds, seed).astype(np.int32)))
+        parts = hash_parts(users[block.user], items[block.item], bounds, seed)
+        yield block.select(parts == wanted).packed()
 
-    columns = "user int, item int, stars float, rated_at bigint, part int"
-    numbered = replace(ratings, frame=ratings.frame.mapInArrow(number, columns))
-    return _cut(numbered, F.col("part"), len(bounds) + 1)
+    numbers = range(len(bounds) + 1)
+    parts = [ratings.part(mapped(ratings.packed, partial(drawn, wanted=number), PACKED)) for number in numbers]
+    check_parts([len(part) for part in parts])
+    return parts
 
 
-def _cut(ratings: SparkRatings, part: Column, parts: int, *, check: bool = True) -> list[SparkRatings]:
-    """Return the ratings of every part number; the numbering is kept, so that it is done once."""
-    numbered = ratings.frame.withColumn("part", part).persist(StorageLevel.MEMORY_AND_DISK)
-    sizes: dict[int, int] = dict(numbered.groupBy("part").count().collect())
-    counts = [sizes.get(number, 0) for number in range(parts)]
-    if check:
-        check_parts(counts)
-    return [
-        replace(ratings, frame=numbered.where(F.col("part") == number).drop("part"), count=count)
-        for number, count in enumerate(counts)
-    ]
+def _cut(ratings: SparkRatings, is_test: Column) -> list[SparkRatings]:
+    """Return training and test part."""
+    told = ratings.frame.withColumn("is_test", is_test).persist(StorageLevel.MEMORY_AND_DISK)
+    parts = [ratings.part(pack(told.where(which), ratings.partitions)) for which in ("not is_test", "is_test")]
+    told.unpersist()
+    return parts
