@@ -7,7 +7,7 @@ interrupts training, or runs out of disk, keeps the model that was current befor
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,13 @@ from threadpoolctl import threadpool_limits
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Bools, Ratings
 from matinee.data.splits import random_split
-from matinee.errors import DataError, ParameterError
+from matinee.errors import DataError
 from matinee.evaluation.calibration import IntervalModel, interval_metrics
-from matinee.evaluation.metrics import LIKED, cold_counts, star_metrics
+from matinee.evaluation.choice import Choice, choose, informed, prefer
+from matinee.evaluation.metrics import LIKED, cold_counts
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.als import ALS, ALSModel
-from matinee.models.bayesian.params import BayesianMF, InformedBayesianMF
-from matinee.models.bias import damped_bias
+from matinee.models.bayesian.params import BayesianMF
 from matinee.models.factors import RatingModel
 from matinee.models.implicit_als import ImplicitALS
 from matinee.registry import Registry
@@ -83,39 +83,14 @@ class History:
 
 
 Report = Callable[[Step], None]
-StarLearner = ALS | BayesianMF
-QUALITIES = ("fast", "best")
-
-
-def learner(quality: str, params: Mapping[str, Any]) -> tuple[StarLearner, str]:
-    """Choose how the rating model is learned: "fast" by `ALS`, "best" by `BayesianMF`.
-
-    Returns
-    -------
-    (learner, why)
-        The second for people: which, why, and what the other would cost or gain.
-
-    Raises
-    ------
-    ParameterError
-        If a parameter is out of range, or `quality` neither.
-    """
-    if quality == "fast":
-        why = "quality is fast; best (BayesianMF) errs less, but trains much longer and takes more memory"
-        return ALS(**params), f"stars by ALS: {why}"
-    if quality == "best":
-        why = "quality is best: the lowest error, at a much longer training and more memory than fast (ALS)"
-        return BayesianMF(**params), f"stars by BayesianMF: {why}"
-    raise ParameterError(f"quality={quality!r}: {' and '.join(QUALITIES)} are allowed")
 
 
 def train(
     dataset: Dataset,
     registry: Registry,
     *,
-    stars: StarLearner | None = None,
+    stars: Choice | ALS | BayesianMF | None = None,
     picks: ImplicitALS | None = None,
-    why: str | None = None,
     test: float = 0.2,
     seed: int = 0,
     report: Report | None = None,
@@ -129,11 +104,10 @@ def train(
     registry
         Where the model goes; it becomes the current one.
     stars
-        How to learn the rating model; None for the defaults.
+        How to learn the rating model: what `matinee.evaluation.choice.choose` chose, which gives way to a simpler one
+        where that errs less beyond noise, or a learner, which does not; None for what is chosen without a wish.
     picks
         How to learn the ranking model; None to do without (lists are then ranked by stars).
-    why
-        Why the rating model is learned this way: kept in the manifest, as ``metrics.choice``.
     test
         Part of the ratings held out for measuring, between 0 and 1; 0 skips measuring.
     seed
@@ -152,15 +126,18 @@ def train(
     """
     registry.check_writable()
     start = time.perf_counter()
-    informed = stars.about(dataset.movies) if isinstance(stars, BayesianMF) else stars or ALS()
+    stars = stars or choose("fast", dataset.ratings)
+    choice = stars if isinstance(stars, Choice) else Choice(informed(stars, dataset.movies))
+    metrics: dict[str, Any] = {}
     with threadpool_limits(1, user_api="blas"):  # we run threads of our own: BLAS's would spin and wait beside them
-        metrics = measure(dataset.ratings, informed, picks, test=test, seed=seed, report=report) if test else {}
-        metrics |= {"choice": why} if why else {}
+        if test:
+            choice, metrics = measure(dataset.ratings, choice, picks, test=test, seed=seed, report=report)
         errors, losses = (History(staged(f"{part}, on everything", report)) for part in ("stars", "picks"))
         rating_model = with_intervals(
-            informed.fit(dataset.ratings, progress=errors), metrics["stars"]["rmse"] if test else 0.0
+            choice.learner.fit(dataset.ratings, progress=errors), metrics["stars"]["rmse"] if test else 0.0
         )
         ranking_model = picks.fit(dataset.ratings, progress=losses) if picks else None
+    metrics |= choice.facts
     history = {"stars": errors.values, **({"picks": losses.values} if picks else {})}
     model_id = registry.publish(
         rating_model, ranking_model, movies=dataset.movies, ratings=dataset.ratings,
@@ -171,27 +148,32 @@ def train(
 
 def measure(
     ratings: Ratings,
-    stars: StarLearner | InformedBayesianMF,
+    choice: Choice,
     picks: ImplicitALS | None,
     *,
     test: float,
     seed: int,
     report: Report | None = None,
-) -> dict[str, Any]:
-    """Fit on one part of the ratings and measure on the rest, beside the damped-bias baseline.
+) -> tuple[Choice, dict[str, Any]]:
+    """Fit on one part of the ratings and measure on the rest, beside what is simpler.
 
     Lists are measured only where somebody liked something that was held out.
+
+    Returns
+    -------
+    (choice, metrics)
+        What is to be learned from everything, and what was measured of it.
     """
     check_split(ratings, test)
     train_part, held_out = random_split(ratings, test=test, seed=seed)
-    rating_model = stars.fit(train_part, progress=staged("stars, measuring", report))
+    preferred = prefer(choice, train_part, held_out, progress=staged("stars, measuring", report))
     measured: dict[str, Any] = {
         "protocol": {"split": "random", "test": test, "seed": seed, "held_out": len(held_out)},
         **cold_counts(train_part, held_out),
-        "stars": star_metrics(rating_model, held_out),
-        "baselines": {"damped bias": star_metrics(damped_bias().fit(train_part), held_out)},
+        "stars": preferred.metrics,
+        "baselines": preferred.baselines,
     }
-    measured |= measure_intervals(rating_model, held_out, measured["stars"]["rmse"], seed)
+    measured |= measure_intervals(preferred.model, held_out, preferred.metrics["rmse"], seed)
     if picks and bool((held_out.stars >= LIKED).any()):
         ranking_model = picks.fit(train_part, progress=staged("picks, measuring", report))
         some = sample_users(held_out, RANKED_USERS, seed)
@@ -199,7 +181,7 @@ def measure(
         lists = rank_everything(ranking_model, some, train_part)
         if len(lists.user_ids):  # else nobody liked anything that was held out
             measured["picks"] = lists.means
-    return measured
+    return preferred.choice, measured
 
 
 def with_intervals(model: RatingModel, rmse: float) -> RatingModel:

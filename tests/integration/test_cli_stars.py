@@ -71,6 +71,22 @@ def test_fast_is_the_default_and_says_so(tmp_path: Path) -> None:
     assert "ALS" in Registry(tmp_path / "models").read().manifest["metrics"]["choice"]
 
 
+def test_a_time_budget_is_kept_to_and_told(tmp_path: Path) -> None:
+    flags = ("train", "sample", "--no-picks", "--quality", "best", "--time-budget")
+    result = run(tmp_path, *flags, "0.001")
+    assert "stars by damped biases: quality is best, but BayesianMF would take about" in result.stderr
+    assert "0.001 s are allowed" in result.stderr
+    assert re.search(r"RMSE 0\.8\d+ on 20001 held-out ratings\n", result.stdout)
+    metrics = Registry(tmp_path / "models").read().manifest["metrics"]
+    assert (metrics["quality"], metrics["time_budget"]) == ("best", 0.001)
+    for wrong in ("0", "-3", "soon"):
+        assert run(tmp_path, *flags, wrong).exit_code == 2
+    assert run(tmp_path, *flags, "nan").exit_code == 1
+    on_spark = run(tmp_path, *flags[:3], "--engine", "spark", "--time-budget", "9")
+    assert on_spark.exit_code == 2
+    assert "--time-budget: not with --engine spark" in on_spark.stderr
+
+
 def test_als_knows_intervals_where_training_measured_it(tmp_path: Path) -> None:
     flags = ("train", "sample", "--rank", "8", "--iterations", "4", "--no-picks")
     metrics = asked(tmp_path, *flags)

@@ -23,6 +23,7 @@ from matinee.data.ratings import Ratings
 from matinee.errors import ArtifactError, StoreError, UnknownIdError
 from matinee.models.als import ALS
 from matinee.models.artifact import Artifact
+from matinee.models.bias import DampedBias
 from matinee.models.implicit_als import ImplicitALS
 from matinee.recommend.recommender import Recommender
 from matinee.registry import Registry
@@ -95,6 +96,20 @@ def test_once_trains_on_what_was_rated_and_promotes(home: Path) -> None:
     earlier = dict(zip(before.movies["movie_id"], before.movies["ratings_count"], strict=True))
     assert counts[10] == earlier[10] + 1
     assert matinee(home, "models", "rollback").stdout == f"current: {before.model_id}\n"
+
+
+def test_the_rating_model_is_chosen_again_as_it_was_asked_for(home: Path) -> None:
+    registry = Registry(home / "models")
+    before = registry.read()
+    asked = {"quality": "best", "time_budget": 0.001}
+    registry.publish(before.stars, before.picks, movies=before.movies, metrics=asked)
+    model_id = retrain(plan_of(home)).model_id
+    assert model_id is not None
+    after = registry.read(model_id)
+    assert after.stars.params == DampedBias()  # there is no time for anything else
+    metrics = after.manifest["metrics"]
+    assert {name: metrics[name] for name in asked} == asked
+    assert metrics["choice"].startswith("stars by damped biases: quality is best, but BayesianMF would take")
 
 
 def test_the_gate_is_heard_of(home: Path) -> None:

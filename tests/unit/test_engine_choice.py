@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from matinee.cli import cli
-from matinee.cli.engine import by_memory, free_bytes
+from matinee.cli.engine import by_memory
 from matinee.engines.spark.java import find_java
+from matinee.models.parallel import free_bytes
 
 
 def a_java(folder: Path, says: str) -> Path:

@@ -10,6 +10,7 @@ import pytest
 import small_world
 
 from matinee.data.ratings import Ratings
+from matinee.evaluation.choice import Choice
 from matinee.models.als import ALS
 from matinee.models.implicit_als import ImplicitALS
 from matinee.retraining.gate import FEWEST_RECENT, Check, Gate, Verdict, fixed_hold_out, recent_hold_out, recent_squares
@@ -51,7 +52,7 @@ def burst(accounts: int = 400) -> list[tuple[str, int, float]]:
 
 
 def judge(union: Union, reference: dict[str, Any] | None = None, *, picks: Any = PICKS, current: Any = None) -> Verdict:
-    return Gate(STARS, picks, 0.02).judge(union, current, NOW - 10, reference or {})
+    return Gate(Choice(STARS), picks, 0.02).judge(union, current, NOW - 10, reference or {})
 
 
 def test_the_same_data_again_passes_with_the_same_numbers() -> None:
@@ -152,7 +153,7 @@ class Spoiled:
 
 def test_a_model_that_is_worse_on_recent_ratings_is_refused() -> None:
     union, current = united(honest()), STARS.fit(small_world.ratings())
-    gate = Gate(Spoiled(), None, 0.02)
+    gate = Gate(Choice(Spoiled()), None, 0.02)
     verdict = gate.judge(union, current, NOW - 10, {})
     assert verdict.checks[0].passed  # as bad as before
     assert not verdict.checks[1].passed

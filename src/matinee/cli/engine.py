@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +61,8 @@ def chosen_cluster(engine: str, data: str, master: str | None, conf: tuple[str, 
     if engine == "local" and (master or conf):
         raise click.UsageError("--master and --conf are for --engine spark")
     if engine == "auto":
+        from matinee.models.parallel import free_bytes
+
         engine, why = by_memory(data, free_bytes())
         say(f"engine {engine}: {why}")
     return Cluster(master, conf) if engine == "spark" else None
@@ -78,15 +79,6 @@ def by_memory(data: str, free: int) -> tuple[str, str]:
     needed = path.stat().st_size * BYTES_PER_RATING[kind]
     sizes = f"training takes about {needed / 1e9:.1f} GB of the {free / 1e9:.1f} GB that are free"
     return ("spark" if needed > free else "local"), sizes
-
-
-def free_bytes() -> int:
-    """Return the memory that is free on this machine, or half of all where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 @contextmanager

@@ -10,11 +10,12 @@ import click
 from click.core import ParameterSource
 
 from matinee.cli.common import SEED, answer, data_argument, home_option, json_option, loaded, say, steps_shown
-from matinee.cli.engine import Cluster, chosen_cluster, engine_options, free_bytes, on_spark
+from matinee.cli.engine import Cluster, chosen_cluster, engine_options, on_spark
 from matinee.errors import EngineError
 from matinee.models.als import ALS
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.implicit_als import ImplicitALS
+from matinee.models.parallel import free_bytes
 
 if TYPE_CHECKING:
     from matinee.training import Trained
@@ -78,6 +79,10 @@ def star_params(context: click.Context, quality: str, seed: int) -> dict[str, An
     "--quality", type=click.Choice(["fast", "best"]), default="fast", show_default=True,
     help="Of stars: fast is ALS, best is Bayesian factorization, which errs less and trains much longer.",
 )  # fmt: skip
+@click.option(
+    "--time-budget", type=click.FloatRange(0, min_open=True), metavar="SECONDS",
+    help="That learning stars may take, measuring included: where it would be exceeded, a simpler model is learned.",
+)  # fmt: skip
 @model_options
 @click.option("--picks/--no-picks", default=True, show_default=True, help="Train the ranking model too.")
 @click.option("--seed", type=SEED, default=ALS.seed, show_default=True, help="Of the first factors of both models.")
@@ -85,6 +90,10 @@ def star_params(context: click.Context, quality: str, seed: int) -> dict[str, An
 @click.option("--split-seed", type=SEED, default=0, show_default=True, help="Of the hold-out.")
 @click.option("--picks-alpha", default=1.0, show_default=True, help="Spark: confidence per star of the ranking model.")
 @engine_options
+@click.option(
+    "--shards/--no-shards", default=None,
+    help="With Spark: leave people in Parquet shards, read one by one (default: where they do not fit here).",
+)  # fmt: skip
 @json_option
 @home_option
 def train(
@@ -97,9 +106,11 @@ def train(
     picks: bool,
     seed: int,
     quality: str,
+    time_budget: float | None,
     engine: str,
     master: str | None,
     conf: tuple[str, ...],
+    shards: bool | None,
     **model: Any,
 ) -> None:
     """Evaluate on a hold-out, refit on everything, save and promote.
@@ -107,6 +118,7 @@ def train(
     Nothing is written before the models are complete: Ctrl-C leaves the current model as it was.
     """
     from matinee import training
+    from matinee.evaluation.choice import choose, learner
     from matinee.registry import Registry
 
     if cluster := chosen_cluster(engine, data, master, conf):
@@ -114,16 +126,23 @@ def train(
         document = {"model_id": trained.model_id, "seconds": trained.seconds, **trained.metrics}
         answer(document, lambda: summary(trained), as_json)
         return
-    stars, why = training.learner(quality, star_params(click.get_current_context(), quality, seed))
+    if shards is not None:
+        raise click.UsageError("--shards and --no-shards are for --engine spark")
+    params = star_params(click.get_current_context(), quality, seed)
+    learner(quality, params)  # what cannot be is refused before anything is read
     ranking = ImplicitALS(**{name: model[f"picks_{name}"] for name in PICKS}, seed=seed) if picks else None
     dataset = loaded(data, home, reading)
     training.check_split(dataset.ratings, test)
-    say(why)
+    stars = choose(
+        quality, dataset.ratings, params=params, movies=dataset.movies, time_budget=time_budget, test=test
+    )  # fmt: skip
+    say(stars.why)
     with steps_shown() as report:
         trained = training.train(
-            dataset, Registry(home / "models"), stars=stars, picks=ranking, why=why, test=test, seed=split_seed,
-            report=report,
-        )  # fmt: skip
+            dataset, Registry(home / "models"), stars=stars, picks=ranking, test=test, seed=split_seed, report=report
+        )
+    if trained.metrics["choice"] != stars.why:
+        say(trained.metrics["choice"])
     document = {"model_id": trained.model_id, "seconds": trained.seconds, **trained.metrics}
     answer(document, lambda: summary(trained), as_json)
 
@@ -144,7 +163,7 @@ def trained_on_spark(
     from matinee.registry import Registry
 
     context = click.get_current_context()
-    flags = [f"picks_{name}" for name in ("shrinkage", "alpha0", "activity")]
+    flags = [*(f"picks_{name}" for name in ("shrinkage", "alpha0", "activity")), "time_budget"]
     wrong = [name for name in flags if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if wrong or quality == "best":
         named = ", ".join(f"--{name.replace('_', '-')}" for name in wrong) or "--quality best"
@@ -153,37 +172,44 @@ def trained_on_spark(
     chosen = {name: context.params[f"picks_{name}"] for name in ("rank", "regularization", "iterations", "alpha")}
     ranking = ImplicitALS(**chosen, objective="spark", seed=seed) if picks else None
     with on_spark(data, home, reading, cluster) as (ratings, movies, label), steps_shown() as report:
-        size = training_spark.gathered_bytes(ratings, stars, ranking)
-        check_room(size, free_bytes())
-        say(f"{len(ratings):,} ratings on Spark; the driver will gather {size / 1e6:,.0f} MB of factors and ratings")
+        gathered = training_spark.gathered_bytes(ratings, stars, ranking)
+        sharded = training_spark.sharded_bytes(ratings, stars, ranking)
+        shards, why = kept_in_shards(context.params["shards"], gathered, sharded, free_bytes())
+        say(f"{len(ratings):,} ratings on Spark; {why}")
         return training_spark.train(
             ratings, Registry(home / "models"), stars=stars, picks=ranking, movies=movies, data=label, test=test,
-            seed=split_seed, report=report,
+            seed=split_seed, shards=shards, report=report,
         )  # fmt: skip
 
 
-def check_room(size: int, free: int) -> None:
-    """Refuse, before anything is trained, a model that the driver could not gather.
+def kept_in_shards(wanted: bool | None, gathered: int, sharded: int, free: int) -> tuple[bool, str]:
+    """Choose, before anything is trained, whether people stay in shards, and say why.
 
     Raises
     ------
     EngineError
-        Saying what it takes and what there is.
+        If the driver could not hold its part, saying what it takes and what there is.
     """
-    if size > free:
+    shards = gathered > free if wanted is None else wanted
+    if (size := sharded if shards else gathered) > free:
         raise EngineError(
-            f"the driver would gather {size / 1e9:.1f} GB of factors and ratings, {free / 1e9:.1f} GB are free here: "
-            "start matinee where there is more memory, or give a lower --rank"
+            f"the driver would gather {size / 1e9:.1f} GB of {'ids and films' if shards else 'factors and ratings'}, "
+            f"{free / 1e9:.1f} GB are free here: start matinee where there is more memory, give a lower --rank"
+            f"{'' if shards else ', or leave --no-shards out'}"
         )
+    if not shards:
+        return False, f"the driver will gather {gathered / 1e6:,.0f} MB of factors and ratings"
+    return True, f"people stay in Parquet shards ({gathered / 1e6:,.0f} MB), the driver holds {sharded / 1e6:,.0f} MB"
 
 
 def summary(trained: Trained) -> str:
     """Say in a few lines how good the model is and where it went."""
     lines = [f"trained in {trained.seconds:.1f} s and promoted: model {trained.model_id}"]
     if "stars" in trained.metrics:
-        stars, baseline = trained.metrics["stars"], trained.metrics["baselines"]["damped bias"]
-        held_out = trained.metrics["protocol"]["held_out"]
-        lines.append(f"RMSE {stars['rmse']:.4f} on {held_out} held-out ratings (damped biases: {baseline['rmse']:.4f})")
+        stars, held_out = trained.metrics["stars"], trained.metrics["protocol"]["held_out"]
+        named = {name.replace("bias", "biases"): found["rmse"] for name, found in trained.metrics["baselines"].items()}
+        others = ", ".join(f"{name}: {rmse:.4f}" for name, rmse in named.items())
+        lines.append(f"RMSE {stars['rmse']:.4f} on {held_out} held-out ratings{others and f' ({others})'}")
     if "picks" in trained.metrics:
         lines.append(f"NDCG@10 {trained.metrics['picks']['ndcg@10']:.4f} of lists among all unseen films")
     return "\n".join(lines)

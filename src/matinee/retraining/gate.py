@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from matinee.data.ratings import Bools, Ratings
 from matinee.data.splits import hashed_below
+from matinee.evaluation.choice import Choice, Fitter, prefer
 from matinee.evaluation.metrics import LIKED, star_metrics
 from matinee.evaluation.ranking import rank_everything
 from matinee.models.factors import FactorModel, RatingModel
@@ -57,6 +58,8 @@ class Verdict:
 
     Attributes
     ----------
+    stars
+        How the candidate's stars were learned: the recipe, or something simpler that errs less beyond noise.
     checks
         All comparisons; the candidate passes if all pass.
     numbers
@@ -67,6 +70,7 @@ class Verdict:
         How good the candidate's intervals are there; see `matinee.training.measure_intervals`.
     """
 
+    stars: Choice
     checks: tuple[Check, ...]
     numbers: Mapping[str, float]
     reference: Mapping[str, Any]
@@ -90,14 +94,15 @@ class Gate:
     Parameters
     ----------
     stars, picks
-        The recipe: what has `fit`; `picks` may be None.
+        The recipe: how stars are learned, which gives way to something simpler as `matinee.evaluation.choice.prefer`
+        says, and what has `fit`, or None.
     margin
         How much worse, as a part, a number may be.
     report
         Called with a `matinee.training.Step` after every iteration.
     """
 
-    stars: Any
+    stars: Choice
     picks: Any
     margin: float
     report: Report | None = None
@@ -119,27 +124,26 @@ class Gate:
             `Verdict.reference` of the training before; empty if there was none.
         """
         held, recent = fixed_hold_out(union), recent_hold_out(union, recent_since)
-        candidate = self._fit("stars, measuring", union.ratings.select(~held & ~recent))
+        known, test = union.ratings.select(~held & ~recent), union.ratings.select(held)
+        preferred = prefer(self.stars, known, test, progress=staged("stars, measuring", self.report))
+        candidate = preferred.model
         numbers = self._numbers("picks, measuring", candidate, union.ratings, held, recent)
-        stated = str(union.ratings.select(held).fingerprint)
+        stated = str(test.fingerprint)
         best = dict(reference)
         if best.get("hold_out") != stated:
-            best = {"hold_out": stated} | self._of_base_alone(union, held)
+            best = {"hold_out": stated} | self._of_base_alone(preferred.choice.learner, union, held)
         checks = list(_against(best, numbers, self.margin))
         if current is not None and int(recent.sum()) >= FEWEST_RECENT:
             checks.append(self._on_recent(candidate, current, union.ratings, ~held & ~recent, recent))
         better = best | {name: _better(name, best, numbers) for name in numbers}
-        intervals = measure_intervals(candidate, union.ratings.select(held), numbers["rmse"], HOLD_OUT_SEED)
-        return Verdict(tuple(checks), numbers, better, intervals)
+        intervals = measure_intervals(candidate, test, numbers["rmse"], HOLD_OUT_SEED)
+        return Verdict(preferred.choice, tuple(checks), numbers, better, intervals)
 
-    def _of_base_alone(self, union: Union, held: Bools) -> dict[str, float]:
+    def _of_base_alone(self, learner: Fitter, union: Union, held: Bools) -> dict[str, float]:
         """Measure the recipe on the data set's ratings, without those that people took back or changed."""
-        stars = self._fit("stars, the data set alone", union.ratings.select(~held & ~union.live_pairs))
+        alone = union.ratings.select(~held & ~union.live_pairs)
+        stars = learner.fit(alone, progress=staged("stars, the data set alone", self.report))
         return self._numbers("picks, the data set alone", stars, union.ratings, held, union.live_pairs)
-
-    def _fit(self, stage: str, ratings: Ratings) -> RatingModel:
-        model: RatingModel = self.stars.fit(ratings, progress=staged(stage, self.report))
-        return model
 
     def _numbers(
         self, stage: str, stars: RatingModel, ratings: Ratings, held: Bools, left_out: Bools

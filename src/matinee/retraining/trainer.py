@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from matinee.data.ratings import Ratings
 from matinee.errors import ArtifactError, MatineeError, UnknownIdError
-from matinee.models.als import ALS
+from matinee.evaluation.choice import Choice, choose, informed
 from matinee.models.artifact import Artifact
 from matinee.models.implicit_als import ImplicitALS
 from matinee.registry import Registry
@@ -93,9 +93,17 @@ class _Ground:
     base: Ratings
     movies: pl.DataFrame
     name: str | None
-    stars: Any
     picks: Any
     before: Artifact | None
+
+    def stars(self, ratings: Ratings) -> Choice:
+        """Choose how stars are learned as the training before was asked to, or take its own learner and parameters."""
+        if self.before is None:
+            return choose("fast", ratings, test=HOLD_OUT)
+        made = self.before.manifest["metrics"]
+        if quality := made.get("quality"):
+            return choose(quality, ratings, movies=self.movies, time_budget=made["time_budget"], test=HOLD_OUT)
+        return Choice(informed(self.before.stars.params, self.movies))
 
 
 def retrain(plan: Plan, report: Report | None = None) -> Outcome:
@@ -124,18 +132,17 @@ def retrain(plan: Plan, report: Report | None = None) -> Outcome:
 
 def _ground(plan: Plan, registry: Registry) -> _Ground:
     before = _usable(registry)
-    stars: Any = ALS() if before is None else before.stars.params
     picks: Any = ImplicitALS() if before is None else before.picks and before.picks.params
     if plan.data is not None:
         import matinee
 
         dataset = matinee.load(plan.data, home=plan.home)
-        return _Ground(dataset.ratings, dataset.movies, dataset.label, stars, picks, before)
+        return _Ground(dataset.ratings, dataset.movies, dataset.label, picks, before)
     if before is None:
         raise UnknownIdError(
             f"no model in {registry.models_dir} can be read: run `matinee train DATA`, or give the worker --data DATA"
         )
-    return _Ground(base_of(before), before.movies, before.manifest["data"]["name"], stars, picks, before)
+    return _Ground(base_of(before), before.movies, before.manifest["data"]["name"], picks, before)
 
 
 def _usable(registry: Registry) -> Artifact | None:
@@ -151,7 +158,7 @@ def _usable(registry: Registry) -> Artifact | None:
 
 
 def _judge(plan: Plan, ground: _Ground, union: Union, report: Report | None) -> Verdict:
-    gate, before = Gate(ground.stars, ground.picks, plan.margin, report), ground.before
+    gate, before = Gate(ground.stars(union.ratings), ground.picks, plan.margin, report), ground.before
     if before is None:
         return gate.judge(union, None, 0, {})
     since = datetime.fromisoformat(before.manifest["created_at"]).timestamp()
@@ -160,13 +167,14 @@ def _judge(plan: Plan, ground: _Ground, union: Union, report: Report | None) -> 
 
 def _publish(plan: Plan, ground: _Ground, union: Union, verdict: Verdict, report: Report | None) -> str:
     errors, losses = (History(staged(f"{part}, on everything", report)) for part in ("stars", "picks"))
-    stars = with_intervals(ground.stars.fit(union.ratings, progress=errors), verdict.numbers["rmse"])
+    stars = with_intervals(verdict.stars.learner.fit(union.ratings, progress=errors), verdict.numbers["rmse"])
     picks = ground.picks.fit(union.ratings, progress=losses) if ground.picks else None
     metrics = {
         "protocol": {"split": "fixed hold-out", "test": HOLD_OUT, "held_out": int(fixed_hold_out(union).sum())},
         "stars": {"rmse": verdict.numbers["rmse"]},
         "picks": {name: number for name, number in verdict.numbers.items() if name != "rmse"},
         **verdict.intervals,
+        **verdict.stars.facts,
         "history": {"stars": errors.values, **({"picks": losses.values} if picks else {})},
         "gate": dict(verdict.reference),
         "training_run": plan.run_id,
