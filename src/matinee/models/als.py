@@ -256,23 +256,34 @@ class ALSModel(RatingModel):
         ridge = self.params.row_regularization(counts).astype(np.float32)
         return leverages(indptr, indices, factors, ridge, self.params.bias_damping, self.params.threads)
 
-    def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32 | None:
-        """Return standard deviations of one person's stars, shape ``(n,)``, None unless `calibrated`.
-
-        Training's own users are as variable as training found them, others as their own left-out errors say.
+    def variability(self, person: Person) -> float | None:
+        """Say how variable a person's stars are, None unless `calibrated`: training's own users as training found them,
+        others as their own left-out errors say.
         """
         if not self.knows_intervals:
             return None
-        variances = self.variance * self.item_variances[item_rows]
         if person.row is not None:
-            return np.asarray(np.sqrt(variances * self.user_variances[person.row]), np.float32)
+            return float(self.user_variances[person.row])
+        errors = self._whole_system(person).left_out_errors() ** 2
+        errors /= self.variance * self.item_variances[person.item_rows]
+        return (SHRINKAGE + float(errors.sum())) / (SHRINKAGE + len(errors))
+
+    def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32 | None:
+        """Return standard deviations of one person's stars, shape ``(n,)``, None unless `calibrated`."""
+        own = self.variability(person) if person.variability is None else person.variability
+        if own is None:
+            return None
+        variances = self.variance * self.item_variances[item_rows] * own
+        if person.row is None and len(person.item_rows) < SHRINKAGE:
+            variances = variances + self.variance * self._whole_system(person).leverages(self.item_factors[item_rows])
+        return np.asarray(np.sqrt(variances), np.float32)
+
+    def _whole_system(self, person: Person) -> PersonSystem:
+        """Return their system with every rating in full: a group's average person has none, ratings may have faded."""
         system = person.system
         if system is None or not np.array_equal(system.weights, np.ones_like(system.weights)):
-            system = self.person_system(person.item_rows, person.stars)  # a group's average person, or faded ratings
-        errors = system.left_out_errors() ** 2 / (self.variance * self.item_variances[person.item_rows])
-        own = (SHRINKAGE + float(errors.sum())) / (SHRINKAGE + len(errors))
-        unknown = self.variance * system.leverages(self.item_factors[item_rows]) if len(errors) < SHRINKAGE else 0.0
-        return np.asarray(np.sqrt(variances * own + unknown), np.float32)
+            return self.person_system(person.item_rows, person.stars)
+        return system
 
     def deviations(self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike) -> Float32:
         """Return the standard deviation of each pair's error in stars, shape ``(n,)``; wider for the unknown."""

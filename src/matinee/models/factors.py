@@ -81,6 +81,13 @@ class FactorModel(ABC):
             Shape ``(k,)``: how much each rating counts, 1 for a whole rating, which older ratings lose; None for ones.
         """
 
+    def variability(self, person: Person) -> float | None:
+        """Say how much more, or less, than everybody a person departs from what is predicted: variances, 1 as usual.
+
+        None where the model does not know, as here: nothing is made up.
+        """
+        return None
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Name the arrays that a model folder keeps of this model; the names are fields of the class.
 

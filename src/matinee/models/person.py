@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -131,7 +131,7 @@ class PersonSystem:
         return (self._rows @ reach).T * np.asarray(self.targets, np.float64)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Person:
     """One person as a model sees them: their ratings among the model's items, and what was solved from them.
 
@@ -146,10 +146,12 @@ class Person:
     bias
         Added to every score of this person.
     system
-        What `factors` and `bias` were solved from; None for users of the training set, who have it solved only when
-        they ask for reasons.
+        What `factors` and `bias` were solved from; None for users of the training set and for whoever is `kept`, who
+        have it solved only when they ask for reasons.
     row
         Where they stand in the training set, which has seen ratings of theirs; None for others.
+    variability
+        See `matinee.models.factors.FactorModel.variability`; None where nobody asked the model yet.
     """
 
     model: FactorModel
@@ -159,6 +161,11 @@ class Person:
     bias: float
     system: PersonSystem | None = None
     row: int | None = None
+    variability: float | None = None
+
+    def kept(self) -> Person:
+        """Return them without what only reasons need, a hundred times the size of the rest."""
+        return replace(self, system=None, variability=self.model.variability(self))
 
     def scores(self) -> Float32:
         """Score every item, shape ``(n_items,)``, not clipped."""

@@ -146,7 +146,7 @@ def _identity(recommender: Recommender) -> str:
     digest = hashlib.sha256(recommender.model_id.encode())
     for model in (recommender.stars, recommender.picks):
         if model is not None:
-            digest.update(np.ascontiguousarray(model.user_factors).data)
+            digest.update(np.ascontiguousarray(model.user_factors[:PEOPLE_PER_PART]).data)
             digest.update(np.ascontiguousarray(model.item_factors).data)
     return digest.hexdigest()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import NormalDist
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
 from matinee.recommend.filters import Filters, advise, checked, count_removed, left, names_of
 from matinee.recommend.observing import Observer
+from matinee.recommend.placed import Ordered, Placed
 from matinee.recommend.rerank import POOL, Dials, RankBy, diversify, popularity_boost
 from matinee.recommend.results import Explanation, Prediction, Recommendation, Recommendations, Similar
 from matinee.recommend.scoring import Float64, Rows, Scorer, Seeds
@@ -33,25 +34,6 @@ REASONS = 3
 """How many reasons a film of a list gets."""
 _WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _Options = TypeVar("_Options", Filters, Dials, Taste)
-
-
-@dataclass(frozen=True, eq=False)
-class Ordered:
-    """A person's films in order, and what made the order.
-
-    Attributes
-    ----------
-    rows, scores
-        Shapes ``(n,)``: films by their rows in the catalogue, and the scores of the model that ordered them.
-    allowed
-        Shape ``(n_movies,)``: everything that passes the filters.
-    """
-
-    scorer: Scorer
-    person: Person
-    rows: Int64
-    scores: Float64
-    allowed: Bools
 
 
 class Recommender:
@@ -102,9 +84,23 @@ class Recommender:
         )  # fmt: skip
 
     @one_blas_thread()
+    def place(self, ratings: Mapping[Any, float], **options: Any) -> Placed:
+        """Place a person in both models, to be given to `recommend`, `predict` and `explain` in place of ratings.
+
+        Parameters
+        ----------
+        ratings
+            Stars by movie id; films outside the catalogue are passed over.
+        **options
+            Fields of `Taste`; the other calls take none for somebody who was placed.
+        """
+        _, _, placed = self._sort_out(ratings, checked(options, Taste))
+        return placed.kept()
+
+    @one_blas_thread()
     def recommend(
         self,
-        ratings: Mapping[Any, float],
+        ratings: Mapping[Any, float] | Placed,
         *,
         limit: int = 10,
         offset: int = 0,
@@ -116,7 +112,7 @@ class Recommender:
         Parameters
         ----------
         ratings
-            Stars by movie id; films outside the catalogue are passed over.
+            Stars by movie id; films outside the catalogue are passed over. Or who was placed by `place`.
         limit, offset
             How many films, and how many of the best to pass over before.
         explain
@@ -134,15 +130,14 @@ class Recommender:
         if limit < 0 or offset < 0:
             raise ParameterError(f"limit={limit}, offset={offset}: neither may be negative")
         began = time.perf_counter()
-        filters, dials, taste = self._sort_out(ratings, options)
-        seeds = Seeds.of(taste, self.catalogue)
-        masks = filters.removing(self.catalogue, seeds.seen)
+        filters, dials, placed = self._sort_out(ratings, options)
+        masks = filters.removing(self.catalogue, placed.seen)
         pool = self.pool(filters)
-        ordered = self._order(seeds, dials, left(pool, masks), offset + limit)
+        ordered = self._order(placed, dials, left(pool, masks), offset + limit)
         total = int(np.count_nonzero(ordered.allowed))
         answer = Recommendations(
             model_id=self.model_id,
-            recommendations=self._show(ordered, seeds, offset, REASONS if explain else 0),
+            recommendations=self._show(ordered, placed, offset, REASONS if explain else 0),
             total=total,
             removed=count_removed(pool, masks),
             relax=None if total else advise(pool, masks),
@@ -152,15 +147,23 @@ class Recommender:
             self._observer.listed(len(answer.recommendations), removed, seconds)
         return answer
 
-    def _sort_out(self, ratings: Mapping[Any, float], options: Mapping[str, Any]) -> tuple[Filters, Dials, Taste]:
-        checked(options, Filters, Dials, Taste)
-        if options.get("user_id") is not None:
-            options = {**options, "user_id": self._native(options["user_id"])}
-
+    def _sort_out(
+        self, ratings: Mapping[Any, float] | Placed, options: Mapping[str, Any]
+    ) -> tuple[Filters, Dials, Placed]:
         def pick(kind: type[_Options], **more: Any) -> _Options:
             return kind(**more, **{name: options[name] for name in options.keys() & names_of(kind)})
 
-        return pick(Filters), pick(Dials), pick(Taste, ratings=ratings)
+        if isinstance(ratings, Placed):
+            checked(options, Filters, Dials)
+            return pick(Filters), pick(Dials), ratings
+        checked(options, Filters, Dials, Taste)
+        if options.get("user_id") is not None:
+            options = {**options, "user_id": self._native(options["user_id"])}
+        filters, dials = pick(Filters), pick(Dials)
+        seeds = Seeds.of(pick(Taste, ratings=ratings), self.catalogue)
+        stars = self._stars.place_seeds(seeds)
+        picks = stars if self._picks is self._stars else self._picks.place_seeds(seeds)
+        return filters, dials, Placed(seeds.seen, picks, stars)
 
     @property
     def rated(self) -> Bools:
@@ -175,10 +178,10 @@ class Recommender:
         """Return what orders lists."""
         return self._picks if rank_by == "picks" else self._stars
 
-    def _order(self, seeds: Seeds, dials: Dials, allowed: Bools, n: int) -> Ordered:
+    def _order(self, placed: Placed, dials: Dials, allowed: Bools, n: int) -> Ordered:
         """Order the `n` best allowed films for a person."""
         scorer = self.scorer(dials.rank_by)
-        person = scorer.place_seeds(seeds)
+        person = placed.picks if dials.rank_by == "picks" else placed.stars
         boost = self._boost(scorer, person, dials, allowed)
         if not dials.diversity:
             return Ordered(scorer, person, *scorer.best(person, n, allowed, boost), allowed)
@@ -235,11 +238,9 @@ class Recommender:
     def _all(self, scorer: Scorer, taste: Taste) -> Float64:
         return scorer.exact(scorer.place(taste), np.arange(len(self.catalogue)))
 
-    def _show(self, ordered: Ordered, seeds: Seeds, offset: int, most: int) -> tuple[Recommendation, ...]:
+    def _show(self, ordered: Ordered, placed: Placed, offset: int, most: int) -> tuple[Recommendation, ...]:
         rows, scores = ordered.rows[offset:], ordered.scores[offset:]
-        same = ordered.scorer is self._stars
-        raters = ordered.person if same else self._stars.place_seeds(seeds)
-        stars, low, high = self._stars_of(raters, rows)
+        stars, low, high = self._stars_of(placed.stars, rows)
         nothing: list[Any] = [None] * len(rows)
         why = reasons(ordered.scorer, self.catalogue, ordered.person, rows, scores, most) if most else nothing
         numbers = (nothing if column is None else column.tolist() for column in (scores, stars, low, high))
@@ -253,13 +254,13 @@ class Recommender:
         )  # fmt: skip
 
     @one_blas_thread()
-    def predict(self, ratings: Mapping[Any, float], movie_id: Id, **options: Any) -> Prediction:
+    def predict(self, ratings: Mapping[Any, float] | Placed, movie_id: Id, **options: Any) -> Prediction:
         """Predict the stars that a person would give a film.
 
         Parameters
         ----------
         ratings
-            Stars by movie id.
+            Stars by movie id, or who was placed by `place`.
         movie_id
             A film of the catalogue.
         **options
@@ -271,8 +272,7 @@ class Recommender:
             If the film is not in the catalogue.
         """
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
-        _, _, taste = self._sort_out(ratings, options)
-        person = self._stars.place(taste)
+        person = self._sort_out(ratings, options)[2].stars
         centre, spread = self._stars.exact(person, rows), self._spread(person, rows)
         prediction = Prediction(
             movie.movie_id, movie.title, float(np.clip(centre, *self.stars.scale)[0]), None, None,
@@ -288,13 +288,15 @@ class Recommender:
         )  # fmt: skip
 
     @one_blas_thread()
-    def explain(self, ratings: Mapping[Any, float], movie_id: Id, *, limit: int = 10, **options: Any) -> Explanation:
+    def explain(
+        self, ratings: Mapping[Any, float] | Placed, movie_id: Id, *, limit: int = 10, **options: Any
+    ) -> Explanation:
         """Say why a film is on a person's list, or why not.
 
         Parameters
         ----------
         ratings
-            Stars by movie id.
+            Stars by movie id, or who was placed by `place`.
         movie_id
             A film of the catalogue.
         limit
@@ -310,15 +312,14 @@ class Recommender:
             As in `recommend`.
         """
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
-        filters, dials, taste = self._sort_out(ratings, options)
-        seeds = Seeds.of(taste, self.catalogue)
-        masks = filters.removing(self.catalogue, seeds.seen)
-        ordered = self._order(seeds, dials, left(self.pool(filters), masks), len(self.catalogue))
+        filters, dials, placed = self._sort_out(ratings, options)
+        masks = filters.removing(self.catalogue, placed.seen)
+        ordered = self._order(placed, dials, left(self.pool(filters), masks), len(self.catalogue))
         scorer, person = ordered.scorer, ordered.person
         score = scorer.exact(person, rows)
         place = np.flatnonzero(ordered.rows == rows[0])
         last = ordered.scores[min(limit, len(ordered.scores)) - 1] if limit and len(ordered.scores) else -np.inf
-        unseen = left(self.rated, Filters().removing(self.catalogue, seeds.seen))
+        unseen = left(self.rated, Filters().removing(self.catalogue, placed.seen))
         [why] = reasons(scorer, self.catalogue, person, rows, score, None)
         return Explanation(
             model_id=self.model_id, movie_id=movie.movie_id, title=movie.title, score=float(score[0]),
@@ -368,7 +369,7 @@ class Recommender:
         if self._seen_times is None or wanted not in self.stars.users:
             return {}
         seen, row = self.stars.seen, int(self.stars.users.rows([wanted])[0])
-        times = self._seen_times[seen.indptr[row] : seen.indptr[row + 1]]
+        times = self._seen_times[seen.span(row)]
         return dict(zip(self.stars.items.ids[seen.row(row)[0]].tolist(), times.tolist(), strict=True))
 
     def _native(self, user_id: Id) -> Id:

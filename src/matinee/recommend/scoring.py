@@ -149,7 +149,7 @@ class Scorer:
     def base(self, person: Person, rows: Rows) -> Float64:
         """Score some films before any rating of the person counts: the mean and what people think of the film."""
         items = self.item_of[rows]
-        if person.system is None or person.system.says_nothing:
+        if (person.system or self.model.person_system(person.item_rows, person.stars)).says_nothing:
             return self.exact(person, rows)
         of_film = self.model.item_biases[items].astype(np.float64) + self.model.mean
         return np.where(items >= 0, of_film, self.model.fallback[0])

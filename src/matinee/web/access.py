@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from apiflask import APIFlask, HTTPError
-from flask import Response, request
+from flask import Response, g, request
 from flask.globals import request_ctx
 
 from matinee.errors import ParameterError
@@ -108,6 +108,11 @@ class Access:
         """Tell whether whoever asks may see and change what is this person's."""
         return not self.settings.operator_key or self._caller(user_id) is not None
 
+    def revision_of(self, user_id: str) -> int | None:
+        """Return a person's revision: what was read with their token, where that let them in; None for nobody."""
+        whose, revision = g.get("revision", (None, None))
+        return revision if whose == user_id else self.people.revision_of(user_id)
+
     def let_in(self, response: Response, token: str) -> None:
         """Let a browser remember a token where no script finds it."""
         response.set_cookie(
@@ -126,7 +131,11 @@ class Access:
             return None
         if hmac.compare_digest(secret.encode(), self._key):
             return "operator"
-        return f"user:{user_id}" if user_id and self.people.is_token_of(user_id, secret) else None
+        revision = self.people.revision_for(user_id, secret) if user_id else None
+        if revision is None:
+            return None
+        g.revision = user_id, revision
+        return f"user:{user_id}"
 
     def _count(self, caller: str | None, need: Need) -> None:
         if self.limiter is None or caller == "operator":

@@ -10,8 +10,10 @@ from typing import Any
 from matinee.errors import UnknownMovieError
 from matinee.models.factors import Id
 from matinee.recommend.people import merged, times_of
+from matinee.recommend.placed import Placed
 from matinee.web.api import inputs
 from matinee.web.problems import refuse
+from matinee.web.remembered import Remembered
 from matinee.web.services import services
 from matinee.web.serving import Serving
 
@@ -22,14 +24,18 @@ _NOT_OPTIONS = ("ratings", "since", "exclude", "only", "what_if", "not_intereste
 
 @dataclass(frozen=True)
 class Asker:
-    """Somebody who wants a list: stars by movie id, and the recommender's options that are theirs."""
+    """Somebody who wants a list: stars by movie id, and the recommender's options that are theirs.
+
+    `revision` is the one that the ratings have, None where nothing is kept of them.
+    """
 
     ratings: dict[Id, float]
     options: dict[str, Any] = field(default_factory=dict)
+    revision: int | None = None
 
 
-def known(serving: Serving, user_id: str, asked: inputs.Dials | None = None) -> Asker:
-    """Return somebody of the data set or of the store.
+def known(serving: Serving, user_id: str) -> Asker:
+    """Read what somebody of the data set or of the store has rated and marked.
 
     Raises
     ------
@@ -38,12 +44,56 @@ def known(serving: Serving, user_id: str, asked: inputs.Dials | None = None) -> 
     """
     kept = services().kept_of(user_id)
     ratings = merged(serving.recommender, user_id, kept.ratings, known=kept.known)
-    options: dict[str, Any] = {
-        "user_id": user_id, "not_interested": tuple(kept.not_interested), "seed_off": tuple(kept.seed_off),
-    }  # fmt: skip
-    if asked is not None and (asked.since or asked.half_life):
-        options["rated_at"] = times_of(serving.recommender, user_id, services().store)
-    return Asker(ratings, options)
+    options = {"user_id": user_id, "not_interested": tuple(kept.not_interested), "seed_off": tuple(kept.seed_off)}
+    return Asker(ratings, options, kept.revision)
+
+
+def placed(serving: Serving, user_id: str, revision: int | None = None) -> Remembered:
+    """Return where somebody of the data set or of the store stands in the models.
+
+    Parameters
+    ----------
+    serving
+        The models.
+    user_id
+        Who.
+    revision
+        Theirs, as this request has read it after all that it changed: a place found at the same one is still theirs.
+        None has their ratings read and placed anew.
+
+    Raises
+    ------
+    UnknownUserError
+        If nobody knows them.
+    """
+    found = None if revision is None else serving.people.find(user_id, revision)
+    if found is None:
+        person = known(serving, user_id)
+        unwanted = person.options.pop("not_interested")
+        found = Remembered(serving.recommender.place(person.ratings, **person.options), unwanted)
+        if person.revision is not None:
+            serving.people.keep(user_id, person.revision, found)
+    return found
+
+
+def asker(serving: Serving, user_id: str, asked: inputs.ListQuery) -> tuple[dict[Id, float] | Placed, dict[str, Any]]:
+    """Return somebody and all options of the list that they ask for, as `Recommender.recommend` takes them.
+
+    Raises
+    ------
+    UnknownUserError
+        If nobody knows them.
+    HTTPError
+        As `options`.
+    """
+    wanted = options(serving, asked)
+    if not (asked.since or asked.half_life or asked.what_if):
+        found = placed(serving, user_id, services().access.revision_of(user_id))
+        return found.placed, {"not_interested": found.not_interested, **wanted}
+    person = known(serving, user_id)  # other ratings than theirs, or not all of them: placed for this once
+    if asked.since or asked.half_life:
+        wanted["rated_at"] = times_of(serving.recommender, user_id, services().store)
+    return person.ratings, {**person.options, **wanted}
 
 
 def described(serving: Serving, asked: inputs.Stateless) -> Asker:

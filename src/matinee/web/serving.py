@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from matinee.recommend.recommender import Recommender
 from matinee.recommend.search import normalise
 from matinee.registry import Registry
 from matinee.web import memory
+from matinee.web.remembered import RememberedPeople
 
 WATCH_INTERVAL_S = 1.0
 MOST_FOUND = 1000
@@ -42,11 +43,14 @@ class Serving:
     titles
         The films by every way in which their titles are written, for personal histories; made before the model
         answers, since the first import would wait for it.
+    people
+        Who has a place in this model already.
     """
 
     model_id: str
     recommender: Recommender
     titles: TitleIndex
+    people: RememberedPeople = field(default_factory=RememberedPeople)
 
     @property
     def catalogue(self) -> Catalogue:

@@ -219,23 +219,30 @@ class BayesianModel(RatingModel):
         centre = np.atleast_1d(self.predict(user_ids, item_ids))
         return probability_above(centre, self.deviations(user_ids, item_ids), stars, self.step)
 
-    def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32:
-        """Return one person's standard deviations, shape ``(n,)``: as training found them for its own users, for others
-        read off their own left-out errors, and wide for somebody of whom little is known.
+    def variability(self, person: Person) -> float:
+        """Say how variable a person's stars are: training's own users as training found them, others as their own
+        left-out errors say.
         """
-        before = self.expected[0, 0] + self._item_open
-        ratio = self.variance[1] * self.item_variances
         if person.row is not None:  # their films have seen their ratings, so that these errors would be too small
-            own, open_ = self.user_variances[person.row], self._user_open[person.row]
+            return float(self.user_variances[person.row])
+        system, rated, n = person.system, person.item_rows, len(person.item_rows)
+        if not isinstance(system, SampledSystem):  # a group's average person
+            system = self.person_system(rated, person.stars)
+        open_ = self.expected[0, 0] + self._item_open[rated] + self._open(0, np.array([max(n - 1, 0)]))
+        errors = system.left_out_errors() ** 2 / (self.variance[1] * self.item_variances[rated] * open_)
+        return (self.params.shrinkage + float(errors.sum())) / (self.params.shrinkage + n)
+
+    def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32:
+        """Return one person's standard deviations, shape ``(n,)``, wide for somebody of whom little is known."""
+        own = self.variability(person) if person.variability is None else person.variability
+        if person.row is not None:
+            open_ = self._user_open[person.row]
         else:
-            system = person.system or self.person_system(person.item_rows, person.stars)
-            if not isinstance(system, SampledSystem):  # a group's average person
-                system = self.person_system(person.item_rows, person.stars)
-            rated, n = person.item_rows, len(person.item_rows)
-            fewer, open_ = self._open(0, np.array([max(n - 1, 0), n]))
-            errors = system.left_out_errors() ** 2 / (ratio[rated] * (before[rated] + fewer))
-            own = (self.params.shrinkage + float(errors.sum())) / (self.params.shrinkage + n)
-        return np.asarray(np.sqrt(own * ratio[item_rows] * (before[item_rows] + open_)), np.float32)
+            [open_] = self._open(0, np.array([len(person.item_rows)]))
+        before = self.expected[0, 0] + self._item_open[item_rows]
+        return np.asarray(
+            np.sqrt(own * self.variance[1] * self.item_variances[item_rows] * (before + open_)), np.float32
+        )
 
 
 def _picked(rows: Float32, places: Int32) -> Float32:

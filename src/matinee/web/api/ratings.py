@@ -50,8 +50,9 @@ def add_ratings(user_id: str, json_data: inputs.NewRatings) -> dict[str, Any]:
     dates = {rating.movie_id: rating.rated_at for rating in json_data.ratings if rating.rated_at}
     saved: dict[str, Any] = {"saved": services().store.add_many(user_id, stars, dates), "model_id": serving.model_id}
     if json_data.recommend:
-        person = asked.known(serving, user_id)
-        best = serving.recommender.recommend(person.ratings, **person.options, limit=json_data.recommend)
+        person = asked.placed(serving, user_id)
+        options: dict[str, Any] = {"not_interested": person.not_interested, "limit": json_data.recommend}
+        best = serving.recommender.recommend(person.placed, **options)
         saved["recommendations"] = best.recommendations
     return saved
 

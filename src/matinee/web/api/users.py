@@ -25,6 +25,8 @@ def forget_user(user_id: str) -> Response:
     Ratings that came with the data set stay: the data set is not ours to change.
     """
     services().people.forget(user_id)
+    if serving := services().models.serving:
+        serving.people.forget(user_id)
     response = Response(status=204)
     services().access.forget_browser(response)
     return response
@@ -44,8 +46,8 @@ def add_link(user_id: str) -> tuple[dict[str, Any], int]:
 def get_recommendations(user_id: str, query_data: inputs.ListQuery) -> Any:
     """Recommend films, best first; the films marked "not interested" never, rated ones only with `include_seen`."""
     serving = services().serving()
-    person = asked.known(serving, user_id, query_data)
-    return serving.recommender.recommend(person.ratings, **person.options, **asked.options(serving, query_data))
+    person, options = asked.asker(serving, user_id, query_data)
+    return serving.recommender.recommend(person, **options)
 
 
 @bp.get("/<user_id>/predictions/<movie_id>")
@@ -53,9 +55,9 @@ def get_recommendations(user_id: str, query_data: inputs.ListQuery) -> Any:
 def get_prediction(user_id: str, movie_id: str) -> Any:
     """Predict the stars that a person would give a film, and how sure that is."""
     serving = services().serving()
-    wanted, person = serving.movie_id(movie_id), asked.known(serving, user_id)
-    taste = {name: person.options[name] for name in ("user_id", "seed_off")}
-    return asked.with_model(serving.recommender.predict(person.ratings, wanted, **taste), serving.model_id)
+    wanted = serving.movie_id(movie_id)
+    person = asked.placed(serving, user_id, services().access.revision_of(user_id))
+    return asked.with_model(serving.recommender.predict(person.placed, wanted), serving.model_id)
 
 
 @bp.get("/<user_id>/explanations/<movie_id>")
@@ -64,11 +66,11 @@ def get_prediction(user_id: str, movie_id: str) -> Any:
 def get_explanation(user_id: str, movie_id: str, query_data: inputs.ListQuery) -> Any:
     """Say why a film is on a person's list, or why not: what removed it, or how much score it lacks."""
     serving = services().serving()
-    wanted, person = serving.movie_id(movie_id), asked.known(serving, user_id, query_data)
-    options = asked.options(serving, query_data)
+    wanted = serving.movie_id(movie_id)
+    person, options = asked.asker(serving, user_id, query_data)
     for of_lists_only in ("offset", "explain"):
         options.pop(of_lists_only, None)
-    return serving.recommender.explain(person.ratings, wanted, **person.options, **options)
+    return serving.recommender.explain(person, wanted, **options)
 
 
 @bp.get("/<user_id>/taste")
