@@ -20,6 +20,7 @@ NAMES = (
     "speed_ranking",
     "reading",
     "quality_stars",
+    "quality_few_ratings",
     "service",
     "web",
 )

@@ -49,18 +49,22 @@ def run(*, quick: bool = False, data: Iterable[str] = ("sample",)) -> list[Check
 
 def accuracy(ratings: Ratings, splits: int, seeds: int) -> dict[str, Any]:
     """Fit everything on every split; return the splits' measurements and the means of the errors."""
-    rows = []
-    for split in range(splits):
-        train, test = random_split(ratings, test=0.2, seed=split)
-        row: dict[str, Any] = {name: measure(model.fit(train), test) for name, model in MODELS.items()}
-        for kind in (PLAIN, FLIPPED):
-            errors = [
-                my_fm(train, test, seed, full=kind == FLIPPED)["rmse"]
-                for seed in range(seeds if kind == FLIPPED else 1)
-            ]
-            row[kind] = {"rmse": float(np.mean(errors)), "seeds": errors}
-        rows.append(row)
-        print("  ", split, {name: round(measured["rmse"], 4) for name, measured in row.items()}, flush=True)
+    return summary([one_split(ratings, split, seeds) for split in range(splits)])
+
+
+def one_split(ratings: Ratings, split: int, seeds: int) -> dict[str, Any]:
+    """Fit everything on one split; myFM with so many seeds."""
+    train, test = random_split(ratings, test=0.2, seed=split)
+    row: dict[str, Any] = {name: measure(model.fit(train), test) for name, model in MODELS.items()}
+    for kind in (PLAIN, FLIPPED):
+        errors = [my_fm(train, test, seed, full=kind == FLIPPED)["rmse"] for seed in range(seeds)]
+        row[kind] = {"rmse": float(np.mean(errors)), "seeds": errors}
+    print("  ", split, {name: round(measured["rmse"], 4) for name, measured in row.items()}, flush=True)
+    return row
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return splits' measurements and the means of the errors."""
     return {"splits": rows, "rmse": {name: float(np.mean([row[name]["rmse"] for row in rows])) for name in rows[0]}}
 
 
