@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +230,33 @@ def test_a_full_disk_leaves_nothing_behind_and_the_old_model_whole(folder: Path)
     assert (folder / "manifest.json").read_bytes() == before
     assert [path.name for path in folder.parent.iterdir()] == ["m"]
     Artifact.read(folder, verify=True)
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    quick = matinee.BayesianMF(rank=2, iterations=3, burn_in=1, samples=2)
+    return save(quick.fit(small_world.ratings()), path=tmp_path_factory.mktemp("models") / "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda stars: stars["arrays"].remove("expected"), "BayesianMF's arrays lack expected, unlike"),
+        (lambda stars: stars["params"].update(depth=3), "BayesianMF's parameters have depth, unlike"),
+        (
+            lambda stars: stars.update(
+                arrays=[name for name in stars["arrays"] if name != "alphas"] + ["item_shifts2"]
+            ),
+            "BayesianMF's arrays lack alphas and have item_shifts2, unlike",
+        ),
+    ],
+)
+def test_a_model_of_another_version_says_what_to_do(sampled: Path, tmp_path: Path, change: object, says: str) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(sampled, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert callable(change)
+    change(manifest["models"]["stars"])
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match=f"{says} those of this version: .* train again"):
+        Artifact.read(folder)

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
@@ -214,11 +214,27 @@ def _read_model(
         raise ArtifactError(f"{reader.folder / MANIFEST}: no model of kind {kind!r}; {', '.join(_MODELS)} exist")
     module, name = _MODELS[kind].split(":")
     model_class = getattr(import_module(module), name)
-    params = get_type_hints(model_class)["params"](**stated["params"])
+    params_class = get_type_hints(model_class)["params"]
+    _check_names(reader.folder, f"{kind}'s parameters", params_class, stated["params"])
+    params = params_class(**stated["params"])
     arrays = {array: reader.array(f"{role}/{array}.npy") for array in stated["arrays"]}
+    _check_names(reader.folder, f"{kind}'s arrays", model_class, {*arrays, *shared, "params", "mean"})
     model = model_class(params=params, mean=stated["mean"], **shared, **arrays)
     _check_shapes(reader.folder / role, model)
     return model
+
+
+def _check_names(folder: Path, what: str, kind: type[Any], names: Iterable[str]) -> None:
+    """Refuse a model that another version of matinee saved, with other fields than this one has."""
+    found, known = set(names), {one.name: one for one in fields(kind)}
+    needed = {name for name, one in known.items() if one.default is MISSING and one.default_factory is MISSING}
+    problems = {"lack": needed - found, "have": found - known.keys()}
+    said = " and ".join(f"{verb} {', '.join(sorted(which))}" for verb, which in problems.items() if which)
+    if said:
+        raise ArtifactError(
+            f"{folder / MANIFEST}: {what} {said}, unlike those of this version: another version of matinee saved this "
+            "model; train again (matinee train DATA), or use that version"
+        )
 
 
 def _check_shapes(folder: Path, model: FactorModel) -> None:
