@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -160,6 +160,8 @@ class Registry:
         metrics: Mapping[str, Any] | None = None,
         data: str | None = None,
         seen_times: Int64 | None = None,
+        stats: pl.DataFrame | None = None,
+        people: Callable[[Path], bool] | None = None,
         promote: bool = True,
     ) -> str:
         """Save models under a new id and put them to use; see `matinee.models.artifact.save`.
@@ -177,7 +179,7 @@ class Registry:
         model_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S-%f}-{uuid.uuid4().hex[:4]}"
         save(
             stars, picks, path=self.models_dir / model_id, movies=movies, ratings=ratings, metrics=metrics, data=data,
-            seen_times=seen_times,
+            seen_times=seen_times, stats=stats, people=people,
         )  # fmt: skip
         if promote:
             self.promote(model_id)

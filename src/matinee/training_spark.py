@@ -27,6 +27,12 @@ def gathered_bytes(ratings: SparkRatings, stars: ALS, picks: ImplicitALS | None)
     return 4 * width * (len(ratings.users) + len(ratings.items)) + 24 * len(ratings)
 
 
+def sharded_bytes(ratings: SparkRatings, stars: ALS, picks: ImplicitALS | None) -> int:
+    """Return what the driver holds where people stay in shards: everybody's id, and the films' factors."""
+    width = stars.rank + 2 + (picks.rank + 2 if picks else 0)
+    return 3 * int(ratings.users.ids.nbytes) + 4 * width * len(ratings.items)
+
+
 def train(
     ratings: SparkRatings,
     registry: Registry,
@@ -37,11 +43,13 @@ def train(
     data: str | None = None,
     test: float = 0.2,
     seed: int = 0,
+    shards: bool = False,
     report: Report | None = None,
 ) -> Trained:
     """Measure, refit on everything, save and promote; see `matinee.training.train` for the parameters.
 
-    Ratings are held out by `matinee.data.splits.hash_split`, which draws the same pairs on any engine.
+    Ratings are held out by `matinee.data.splits.hash_split`, which draws the same pairs on any engine. With `shards`,
+    people and ratings stay on the cluster, which writes them into the model folder; see `matinee.models.shards`.
 
     Raises
     ------
@@ -52,18 +60,25 @@ def train(
     """
     from matinee.engines.spark.fit import fit_picks, fit_stars, on_spark
     from matinee.engines.spark.frames import gathered
+    from matinee.engines.spark.shards import ShardedTraining, check_shared, film_stats
 
     start = time.perf_counter()
     registry.check_writable()
+    if shards:
+        check_shared(ratings.packed.sparkSession, registry.models_dir)
     metrics = measure(ratings, stars, picks, test=test, seed=seed, report=report) if test else {}
     params = on_spark(stars, ratings)
     rated = _staged("stars, on everything", report, lambda: fit_stars(ratings, params))
     ranked = _staged("picks, on everything", report, lambda: fit_picks(ratings, picks)) if picks else None
-    trained_on = gathered(ratings)
-    model_id = registry.publish(
-        rated.stars_model(trained_on, params), ranked.picks_model(trained_on, picks) if ranked and picks else None,
-        movies=movies, ratings=trained_on, metrics={"engine": "spark", **metrics}, data=data,
-    )  # fmt: skip
+    kept: dict[str, Any] = {"movies": movies, "metrics": {"engine": "spark", **metrics}, "data": data}
+    kept["stats"] = film_stats(ratings)
+    if shards:
+        learned = ShardedTraining(ratings, rated, ranked)
+        model_id = registry.publish(*learned.models(params, picks), people=learned.write, **kept)
+    else:
+        here = gathered(ratings)
+        ranking = ranked.picks_model(here, picks) if ranked and picks else None
+        model_id = registry.publish(rated.stars_model(here, params), ranking, ratings=here, **kept)
     return Trained(model_id, {"engine": "spark", **metrics}, time.perf_counter() - start)
 
 

@@ -87,15 +87,20 @@ def test_a_model_folder_like_any_other(spark: SparkSession, tmp_path: Path) -> N
         assert f"{wrong[0]}" in refused.stderr
 
 
-def test_what_the_driver_cannot_hold_is_refused_before_it_is_trained(
+def test_what_the_driver_cannot_hold_stays_in_shards_or_is_refused(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "r.csv").write_text("user,item,rating\n" + "".join(f"{u},{i},{i}\n" for u in range(9) for i in (1, 2)))
+    monkeypatch.setattr("matinee.cli.train.free_bytes", lambda: 500)
+    assert "leave --no-shards out" in run(tmp_path, "train", str(tmp_path / "r.csv"), *QUICK, "--no-shards").stderr
+    chosen = run(tmp_path, "train", str(tmp_path / "r.csv"), *QUICK, "--test", "0")
+    assert chosen.exit_code == 0, chosen.stderr
+    assert "people stay in Parquet shards" in chosen.stderr
     monkeypatch.setattr("matinee.cli.train.free_bytes", lambda: 100)
-    (tmp_path / "r.csv").write_text("user,item,rating\n1,1,4\n2,1,3\n")
-    result = run(tmp_path, "train", str(tmp_path / "r.csv"), *QUICK)
-    assert result.exit_code == 1
-    assert "the driver would gather 0.0 GB of factors and ratings, 0.0 GB are free here" in result.stderr
-    assert not (tmp_path / "models").exists()
+    refused = run(tmp_path, "train", str(tmp_path / "r.csv"), *QUICK)
+    assert refused.exit_code == 1
+    assert "the driver would gather 0.0 GB of ids and films, 0.0 GB are free here" in refused.stderr
+    assert len(Registry(tmp_path / "models").list()) == 1
 
 
 def test_what_spark_throws_is_one_line(ratings: SparkRatings) -> None:

@@ -145,10 +145,30 @@ class Csr:
         """Entries of each row, shape ``(n_rows,)``."""
         return np.diff(self.indptr)
 
+    @property
+    def column_counts(self) -> Int64:
+        """Entries of each column, shape ``(n_columns,)``."""
+        return np.bincount(self.indices, minlength=self.n_columns).astype(np.int64)
+
+    @property
+    def column_sums(self) -> npt.NDArray[np.float64]:
+        """Sum of each column, shape ``(n_columns,)``."""
+        return np.bincount(self.indices, self.values, self.n_columns).astype(np.float64)
+
+    def span(self, row: int) -> slice:
+        """Return where one row's entries are, in arrays of the same order too."""
+        return slice(self.indptr[row], self.indptr[row + 1])
+
     def row(self, row: int) -> tuple[Int32, Float32]:
         """Return one row's column indices and values."""
-        span = slice(self.indptr[row], self.indptr[row + 1])
+        span = self.span(row)
         return self.indices[span], self.values[span]
+
+    def part(self, first: int, last: int) -> Csr:
+        """Return the rows `first` to `last` - 1."""
+        ends = self.indptr[first : last + 1]
+        span = slice(ends[0], ends[-1])
+        return Csr(ends - ends[0], self.indices[span], self.values[span], self.n_columns)
 
     def row_of_entry(self) -> Int32:
         """Return the row of every entry, shape ``(nnz,)`` int32."""
@@ -158,10 +178,9 @@ class Csr:
         """Return the same entries compressed by column, in linear time."""
         from scipy.sparse import csr_matrix
 
-        shape = (self.n_rows, self.n_columns)
-        columns = csr_matrix((self.values, self.indices, self.indptr), shape=shape, copy=False).tocsc()
-        indices = columns.indices.astype(np.int32, copy=False)
-        return Csr(columns.indptr.astype(np.int64), indices, columns.data, self.n_rows)
+        columns = csr_matrix((self.values, self.indices, self.indptr), (self.n_rows, self.n_columns)).tocsc()
+        indptr, indices = columns.indptr.astype(np.int64), columns.indices.astype(np.int32, copy=False)
+        return Csr(indptr, indices, columns.data, self.n_rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -314,9 +314,9 @@ class ALSModel(RatingModel):
         """
         if self.params.biases or not self.seen.nnz:
             return self.mean, self.item_biases
-        mean = float(np.mean(self.seen.values, dtype=np.float64))
-        sums = np.bincount(self.seen.indices, self.seen.values - mean, minlength=len(self.items))
-        return mean, (sums / (self.item_counts + self.params.bias_damping)).astype(np.float32)
+        sums, counts = self.seen.column_sums, self.item_counts
+        mean = float(sums.sum() / self.seen.nnz)
+        return mean, ((sums - counts * mean) / (counts + self.params.bias_damping)).astype(np.float32)
 
     def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
         """State one person's system: the training's user step."""

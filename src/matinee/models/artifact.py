@@ -7,6 +7,8 @@
                 stars/*.npy picks/*.npy the arrays that each model names in `FactorModel.arrays`
                 movies.parquet          the catalogue
                 item_stats.parquet      see `matinee.data.stats.item_stats`
+                people/*/*.parquet      in place of seen_* and of arrays of users, where Spark trained more people than
+                                        one machine holds: see `matinee.models.shards`
 
 A folder is written beside its place and renamed, so that a reader sees all of it or nothing. Nothing is pickled, and
 arrays are memory-mapped.
@@ -16,13 +18,13 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 import numpy as np
 
@@ -33,6 +35,7 @@ from matinee.models.factors import FactorModel, RatingModel
 from matinee.models.folder import (
     FORMAT,
     MANIFEST,
+    SHARDED,
     Array,
     Reader,
     files_of,
@@ -42,6 +45,16 @@ from matinee.models.folder import (
     read_manifest,
     refusing,
     verify_files,
+)
+from matinee.models.shards import (
+    PEOPLE,
+    ShardedRatings,
+    ShardedTimes,
+    Shards,
+    digest_of,
+    shard_files,
+    sharded_arrays,
+    written_arrays,
 )
 
 if TYPE_CHECKING:
@@ -108,10 +121,10 @@ class Artifact:
             verify_files(folder, manifest)
         with refusing(folder, MANIFEST):
             reader = Reader(folder, manifest["files"])
-            shared = _read_shared(reader) | {"scale": tuple(manifest["scale"])}
-            models = {role: _read_model(reader, role, stated, shared) for role, stated in manifest["models"].items()}
             movies, stats = reader.table("movies.parquet"), reader.table("item_stats.parquet")
-            times = _read_times(reader, shared["seen"])
+            shared = _read_shared(reader, manifest, stats) | {"scale": tuple(manifest["scale"])}
+            models = {role: _read_model(reader, role, stated, shared) for role, stated in manifest["models"].items()}
+            times = _read_times(reader, manifest, shared["seen"])
             return cls(folder.name, manifest, models["stars"], models.get("picks"), movies, stats, times)
 
 
@@ -125,6 +138,8 @@ def save(
     metrics: Mapping[str, Any] | None = None,
     data: str | None = None,
     seen_times: Int64 | None = None,
+    stats: pl.DataFrame | None = None,
+    people: Callable[[Path], bool] | None = None,
 ) -> Path:
     """Write a model folder, whole or not at all.
 
@@ -147,6 +162,10 @@ def save(
         Name of the data set.
     seen_times
         Times of `stars.seen`, where that is not all of `ratings`.
+    stats
+        What `item_stats` says of the ratings, where somebody else counted them.
+    people
+        Of models whose people are sharded: writes the shards into a folder, and tells whether all times are known.
 
     Raises
     ------
@@ -160,21 +179,23 @@ def save(
     if target.exists() and not (target / MANIFEST).is_file():
         raise ArtifactError(f"{target} is there already and is not a model folder: give another path")
     trained = ratings or Ratings(stars.users, stars.items, stars.seen, scale=stars.scale)
-    stats = item_stats(trained)
+    stats = item_stats(trained) if stats is None else stats
     catalogue = _bare_movies(stats) if movies is None else movies
     if missing := set(stars.items.ids.tolist()) - set(catalogue["movie_id"]):
         raise ParameterError(f"the table of movies lacks {len(missing)} rated films, {min(missing)!r} among them")
     models = {"stars": stars} if picks is None else {"stars": stars, "picks": picks}
     with new_folder(target) as folder:
         _write_arrays(folder, models, trained.timestamps if seen_times is None else seen_times)
+        sharded = {} if people is None else {"people": _write_people(folder, people, stars)}
         catalogue.write_parquet(folder / "movies.parquet")
         stats.write_parquet(folder / "item_stats.parquet")
         manifest = {
-            "format": FORMAT,
+            "format": SHARDED if sharded else FORMAT,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
             "models": {role: _describe(model) for role, model in models.items()},
             "scale": list(stars.scale),
-            "data": {"name": data, "movies": catalogue.height, **_describe_data(trained)},
+            "data": {"name": data, "movies": catalogue.height, **_describe_data(trained, stats)},
+            **sharded,
             "metrics": dict(metrics or {}),
             "libraries": {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES},
             "files": {file.relative_to(folder).as_posix(): fingerprint(file) for file in files_of(folder)},
@@ -189,15 +210,20 @@ def load_model(path: str | Path) -> tuple[RatingModel, FactorModel | None]:
     return artifact.stars, artifact.picks
 
 
-def _read_shared(reader: Reader) -> dict[str, Any]:
+def _read_shared(reader: Reader, manifest: Mapping[str, Any], stats: pl.DataFrame) -> dict[str, Any]:
     users, items = (Vocabulary(reader.array(f"{side}.npy")) for side in ("users", "items"))
+    if "people" in manifest:
+        shards = Shards(shard_files(reader), manifest["people"]["per_shard"], len(users))
+        return {"users": users, "items": items, "seen": ShardedRatings.of(shards, stats)}
     indptr, indices, stars = (reader.array(f"seen_{part}.npy") for part in ("indptr", "indices", "stars"))
     if len(indptr) != len(users) + 1 or not int(indptr[-1]) == len(indices) == len(stars):
         raise ArtifactError(f"{reader.folder / 'seen_indptr.npy'}: does not belong to the other seen_*.npy files")
     return {"users": users, "items": items, "seen": Csr(indptr, indices, stars, len(items))}
 
 
-def _read_times(reader: Reader, seen: Csr) -> Int64 | None:
+def _read_times(reader: Reader, manifest: Mapping[str, Any], seen: Csr) -> Int64 | None:
+    if "people" in manifest:
+        return cast("Any", ShardedTimes(cast("Any", seen).shards)) if manifest["people"]["times"] else None
     if "seen_times.npy" not in reader.files:
         return None
     times = reader.array("seen_times.npy")
@@ -217,7 +243,9 @@ def _read_model(
     params_class = get_type_hints(model_class)["params"]
     _check_names(reader.folder, f"{kind}'s parameters", params_class, stated["params"])
     params = params_class(**stated["params"])
-    arrays = {array: reader.array(f"{role}/{array}.npy") for array in stated["arrays"]}
+    arrays: dict[str, Any] = {array: reader.array(f"{role}/{array}.npy") for array in stated["arrays"]}
+    if isinstance(shared["seen"], ShardedRatings):
+        arrays = sharded_arrays(shared["seen"].shards, role, arrays)
     _check_names(reader.folder, f"{kind}'s arrays", model_class, {*arrays, *shared, "params", "mean"})
     model = model_class(params=params, mean=stated["mean"], **shared, **arrays)
     _check_shapes(reader.folder / role, model)
@@ -251,6 +279,8 @@ def _check_pair(stars: FactorModel, picks: FactorModel | None) -> None:
     if picks is None:
         return
     same = stars.users == picks.users and stars.items == picks.items
+    if same and stars.seen is picks.seen:
+        return
     if not same or not np.array_equal(stars.seen.indices, picks.seen.indices):
         raise ParameterError("the rating and the ranking model come from different ratings: train both on the same")
 
@@ -258,9 +288,12 @@ def _check_pair(stars: FactorModel, picks: FactorModel | None) -> None:
 def _write_arrays(folder: Path, models: Mapping[str, FactorModel], times: Int64 | None) -> None:
     shared = models["stars"]
     arrays: dict[str, Array] = {"users": shared.users.ids, "items": shared.items.ids}
-    arrays |= {"seen_indptr": shared.seen.indptr, "seen_indices": shared.seen.indices, "seen_stars": shared.seen.values}
-    arrays |= {} if times is None else {"seen_times": times}
-    arrays |= {f"{role}/{name}": array for role, model in models.items() for name, array in model.arrays().items()}
+    seen: Any = shared.seen
+    if not isinstance(seen, ShardedRatings):
+        arrays |= {"seen_indptr": seen.indptr, "seen_indices": seen.indices, "seen_stars": seen.values}
+        arrays |= {} if times is None else {"seen_times": times}
+    for role, model in models.items():
+        arrays |= {f"{role}/{name}": array for name, array in written_arrays(model.arrays()).items()}
     for name, array in arrays.items():
         if not is_finite(array):
             raise ArtifactError(
@@ -275,13 +308,21 @@ def _describe(model: FactorModel) -> dict[str, Any]:
         "kind": type(model.params).__name__,
         "params": asdict(model.params),
         "mean": float(model.mean),
-        "arrays": sorted(model.arrays()),
+        "arrays": sorted(written_arrays(model.arrays())),
     }
 
 
-def _describe_data(ratings: Ratings) -> dict[str, Any]:
+def _describe_data(ratings: Ratings, stats: pl.DataFrame) -> dict[str, Any]:
     counts = {"ratings": len(ratings), "users": len(ratings.users), "items": len(ratings.items)}
+    if hasattr(ratings.by_user, "shards"):
+        return {"fingerprint": digest_of(ratings.users, stats), **counts}
     return {"fingerprint": ratings.fingerprint, **counts}
+
+
+def _write_people(folder: Path, people: Callable[[Path], bool], model: FactorModel) -> dict[str, Any]:
+    shards = cast("Any", model.seen).shards
+    times = people(folder / PEOPLE)
+    return {"per_shard": shards.per_shard, "times": times}
 
 
 def _bare_movies(stats: pl.DataFrame) -> pl.DataFrame:

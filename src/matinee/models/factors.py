@@ -35,7 +35,8 @@ class FactorModel(ABC):
     users, items
         Vocabularies of the training set.
     user_factors, item_factors
-        Shapes ``(n_users, rank)`` and ``(n_items, rank)``, float32.
+        Shapes ``(n_users, rank)`` and ``(n_items, rank)``, float32. What models have of users may also be read from
+        files, person by person, as the other arrays of users and `seen` (see `matinee.models.shards`).
     user_biases, item_biases
         Shapes ``(n_users,)`` and ``(n_items,)``, float32; zeros where the model has none.
     mean
@@ -67,7 +68,7 @@ class FactorModel(ABC):
     @cached_property
     def item_counts(self) -> Int64:
         """How many training ratings each item has, shape ``(n_items,)``."""
-        return np.bincount(self.seen.indices, minlength=len(self.items)).astype(np.int64)
+        return self.seen.column_counts
 
     @abstractmethod
     def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:

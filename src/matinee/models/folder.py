@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 FORMAT = 1
+SHARDED = 2
+"""Format of folders whose people are in Parquet shards."""
 MANIFEST = "manifest.json"
 Array = npt.NDArray[Any]
 
@@ -37,9 +39,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     with refusing(folder, MANIFEST):
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         stated = manifest["format"]
-    if stated != FORMAT:
+    if stated not in (FORMAT, SHARDED):
         raise ArtifactError(
-            f"{folder / MANIFEST}: format {stated} is not the format {FORMAT} that this version reads: "
+            f"{folder / MANIFEST}: format {stated} is not {FORMAT} or {SHARDED}, which this version reads: "
             "upgrade matinee, or train again"
         )
     return dict(manifest)

@@ -131,10 +131,9 @@ def _jobs(ranker: FactorModel, stars: RatingModel, cores: int) -> Iterator[tuple
 
 def _packed(ranker: FactorModel, stars: RatingModel, rows: slice) -> bytes:
     """Write some people's side of both models as one binary value: Spark converts lists number by number."""
-    ends = ranker.seen.indptr[rows.start : rows.stop + 1]
-    buffer = BytesIO()
+    seen, buffer = ranker.seen.part(rows.start, rows.stop), BytesIO()
     np.savez(
-        buffer, ids=ranker.users.ids[rows], ends=ends - ends[0], seen=ranker.seen.indices[ends[0] : ends[-1]],
+        buffer, ids=ranker.users.ids[rows], ends=seen.indptr, seen=seen.indices,
         ranker=ranker.user_factors[rows], ranker_biases=ranker.user_biases[rows],
         stars=stars.user_factors[rows], stars_biases=stars.user_biases[rows],
     )  # fmt: skip

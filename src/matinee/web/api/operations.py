@@ -67,7 +67,7 @@ def get_stats() -> Any:
         "model_id": serving.model_id,
         "movies": len(serving.catalogue),
         "rated_movies": int(serving.recommender.rated.sum()),
-        "data_set": {"users": len(stars.users), "ratings": len(stars.seen.indices)},
+        "data_set": {"users": len(stars.users), "ratings": stars.seen.nnz},
         "kept": {"users": services().people.count(), "ratings": services().store.count()},
     }
 
