@@ -243,12 +243,6 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (lambda stars: stars["arrays"].remove("expected"), "BayesianMF's arrays lack expected, unlike"),
         (lambda stars: stars["params"].update(depth=3), "BayesianMF's parameters have depth, unlike"),
-        (
-            lambda stars: stars.update(
-                arrays=[name for name in stars["arrays"] if name != "alphas"] + ["item_shifts2"]
-            ),
-            "BayesianMF's arrays lack alphas and have item_shifts2, unlike",
-        ),
     ],
 )
 def test_a_model_of_another_version_says_what_to_do(sampled: Path, tmp_path: Path, change: object, says: str) -> None:
