@@ -1,7 +1,8 @@
 """The service under load: lists, ratings, models that change, memory, an import; `make bench-service`.
 
 20,000 films, rank 64, both models; every request is of another of 5,000 people who joined, with their token; key,
-limits, metrics and the log are on, and no list is kept. Client and server share the machine: what the client costs is
+limits, metrics and the log are on, and no list is kept. Processes keep where people stand in the models, so that first
+lists of people and later ones are counted apart. Client and server share the machine: what the client costs is
 in the record.
 """
 
@@ -30,6 +31,8 @@ from matinee.registry import Registry
 from matinee.store.ratings import RatingStore
 
 CONNECTIONS = 32
+FIRST_S = 1.5
+"""So long the people of whom nobody asked yet last."""
 SWAPS = 50
 WATCHED = 300
 """People whose lists are compared, film by film, while models change."""
@@ -79,26 +82,46 @@ def rated(made: World) -> Iterator[bytes]:
 
 
 def _lists(made: World, server: Server, raw: dict[str, Any], *, long: float, short: float, rounds: int) -> list[Check]:
-    lists = cycle([list_of(person) for person in made.people])
-    sizes: list[int] = []
-    saturated(server.address, lists, connections=CONNECTIONS, seconds=1, look=lambda _, body: sizes.append(len(body)))
-    calm = steady(server.address, lists, rate=300, seconds=long)
-    raw["lists at 300/s"] = calm.facts()
-    length = round(statistics.median(sizes))
+    """Lists of people nobody asked for yet, whose ratings are read and placed in both models, and lists of people who
+    asked before, of whom a process may know where they stand; every list itself is made anew.
+    """
+    lists = [list_of(person) for person in made.people]
+    half, sizes = len(lists) // 2, list[int]()
+    first_calm = steady(server.address, cycle(lists[:half]), rate=300, seconds=half / 300)
+    first = saturated(server.address, cycle(lists[half:]), connections=CONNECTIONS, seconds=FIRST_S,
+                      look=lambda _, body: sizes.append(len(body)))  # fmt: skip
+    length, again = round(statistics.median(sizes)), cycle(lists)
+    met = _meet(server, again, 2 * rounds * len(lists), short)
+    calm = steady(server.address, again, rate=300, seconds=long)
     ours, theirs = [], []
     with bare_flask(made.home, length) as bare:
         for _ in range(rounds):
-            ours.append(_full(server, lists, short))
+            ours.append(_full(server, again, short))
             theirs.append(_full(bare, cycle([request("GET", "/", "none")]), short))
-    raw["list, bytes"] = length
     full, constant = (sorted(loads, key=lambda load: load.rate)[rounds // 2] for loads in (ours, theirs))
-    raw["lists, saturated"], raw["bare Flask, saturated"] = full.facts(), constant.facts()
+    raw |= {
+        "list, bytes": length, "first lists at 300/s": first_calm.facts(), "first lists, saturated": first.facts(),
+        "lists before the later ones": met, "lists at 300/s": calm.facts(), "lists, saturated": full.facts(),
+        "bare Flask, saturated": constant.facts(),
+    }  # fmt: skip
+    bare_name = "a bare Flask view of the same size"
     return [
-        _whole([*ours, calm]),
+        _whole([*ours, first, first_calm, calm]),
         Check("top-10 lists, saturated", full.rate, 2000, unit="/s"),
         Check("top-10 lists at 300/s, p99", calm.milliseconds(99), 15, at_least=False, unit="ms"),
-        Check("top-10 lists / a bare Flask view of the same size", full.rate / constant.rate, 0.25),
+        Check(f"top-10 lists / {bare_name}", full.rate / constant.rate, 0.25),
+        Check("first lists of people, saturated", first.rate, 2000, unit="/s"),
+        Check("first lists of people at 300/s, p99", first_calm.milliseconds(99), 15, at_least=False, unit="ms"),
+        Check(f"first lists of people / {bare_name}", first.rate / constant.rate, 0.25),
     ]
+
+
+def _meet(server: Server, lists: Iterator[bytes], wanted: int, seconds: float) -> int:
+    """Ask until each process has met nearly everybody: a person's next list may come from the other one."""
+    met = 0
+    while met < wanted:
+        met += _full(server, lists, seconds).answered
+    return met
 
 
 def _whole(loads: list[Outcome]) -> Check:

@@ -17,7 +17,7 @@ from matinee.models.factors import FactorModel
 from matinee.models.person import Person
 from matinee.models.topk import shortlist
 
-FIRST = 256
+FIRST = 512
 """How many items are scored before the first look whether the rest can matter; the next is after twice as many."""
 HEAD = 4096
 """The longest vectors, kept side by side: gathering them anew takes longer than scoring them."""

@@ -172,7 +172,7 @@ def left(pool: Bools, masks: Mapping[str, Bools]) -> Bools:
     """Return what the filters leave of `pool`, shape ``(n_movies,)``."""
     remaining = pool.copy()
     for mask in masks.values():
-        remaining &= ~mask
+        np.greater(remaining, mask, out=remaining)  # and not, in one pass
     return remaining
 
 
