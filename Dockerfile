@@ -4,7 +4,7 @@ WORKDIR /build
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
 RUN python -m venv /opt/matinee \
-    && /opt/matinee/bin/pip install --no-cache-dir --constraint constraints.txt '.[postgres]'
+    && /opt/matinee/bin/pip install --no-cache-dir --constraint constraints.txt '.[postgres,otel]'
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --create-home --home-dir /var/lib/matinee matinee
