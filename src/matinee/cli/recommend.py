@@ -132,7 +132,7 @@ def predict(
 
 def predicted(prediction: Prediction) -> str:
     """Say in a line or two what one would give a film, and how sure that is."""
-    note = "" if prediction.known else ": nobody rated it, so this is what people give on average"
+    note = "" if prediction.known else ": nobody rated it, so this is what such films get on average"
     first = f"{prediction.title}: {prediction.stars:.1f} stars, {prediction.ratings_count} ratings{note}"
     if prediction.probability_4 is None:
         return first

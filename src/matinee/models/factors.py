@@ -89,6 +89,13 @@ class FactorModel(ABC):
         """
         return None
 
+    @property
+    def described(self) -> tuple[Vocabulary, Float32, Float32] | None:
+        """Return items that nobody rated, with factors and biases that what else is known of them lets expect; None
+        where the model learns from ratings alone.
+        """
+        return None
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Name the arrays that a model folder keeps of this model; the names are fields of the class.
 

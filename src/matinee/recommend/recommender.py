@@ -211,9 +211,9 @@ class Recommender:
         return None if spread is None else spread * np.float32(_WIDTH)
 
     def _spread(self, person: Person, rows: Rows) -> Float32 | None:
-        """Return standard deviations of stars, None if unknown; widest for films that nobody rated."""
-        items = self._stars.item_of[rows]
-        known = bool((items >= 0).all())
+        """Return standard deviations of stars, None if unknown; widest for films of which nothing is known."""
+        items = self._stars.described_rows(rows)
+        known = self.stars.described is not None or bool((items >= 0).all())
         spread = self.stars.spread(person, items if known else np.arange(len(self.stars.items)))
         return spread if known or spread is None else np.where(items >= 0, spread[items], spread.max())
 

@@ -92,7 +92,8 @@ class Prediction:
     probability_4
         Of a rating of at least 4 stars; None likewise.
     known
-        False where nobody rated the film, so that the prediction is only what the person gives on average.
+        False where nobody rated the film, so that the prediction is what genres and year tell, where the
+        model learned from them, and else what the person gives on average.
     """
 
     movie_id: Id

@@ -13,7 +13,7 @@ from matinee.data.ratings import Bools, Float32, Int32, Int64
 from matinee.errors import ParameterError
 from matinee.models.factors import FactorModel, Id, Person
 from matinee.models.strongest import ByLength
-from matinee.models.topk import best_first, shortlist
+from matinee.models.topk import best_first, exact_scores, shortlist
 from matinee.recommend.catalogue import Catalogue
 from matinee.recommend.observing import Observer
 from matinee.recommend.taste import Taste
@@ -98,6 +98,11 @@ class Scorer:
         self.item_of[self._movie_of] = np.arange(len(model.items), dtype=np.int32)
         self.rated: Bools = self.item_of >= 0
         self._unrated = np.flatnonzero(~self.rated)
+        told = model.described
+        self._told = told  # of films that nobody rated
+        self._told_of: Int32 = np.full(len(catalogue), -1, np.int32)
+        if told is not None:
+            self._told_of[self._unrated] = told[0].rows(catalogue.ids.ids[self._unrated])
 
     def place(self, taste: Taste) -> Person:
         """Fold a person in; see `place_seeds`."""
@@ -127,8 +132,10 @@ class Scorer:
         return replace(person, factors=average)
 
     def scores(self, person: Person) -> Float32:
-        """Score all films, shape ``(n_movies,)``; those that nobody rated get what the person gives on average."""
+        """Score all films, shape ``(n_movies,)``; those that nobody rated get what is told of them, or the average."""
         scores = np.full(len(self.item_of), self.fallback(person), np.float32)
+        if self._told is not None:
+            scores[self._unrated] = self.exact(person, self._unrated)
         scores[self._movie_of] = person.scores()
         return scores
 
@@ -144,6 +151,11 @@ class Scorer:
             return person.exact_scores(items)
         scores = np.full(len(rows), self.fallback(person))
         scores[known] = person.exact_scores(items[known])
+        if self._told is not None:
+            told, (_, factors, biases) = self._told_of[rows], self._told
+            films = told[told >= 0]
+            constant = person.bias + self.model.mean
+            scores[told >= 0] = exact_scores(factors[films], person.factors) + biases[films] + constant
         return scores
 
     def base(self, person: Person, rows: Rows) -> Float64:
@@ -152,16 +164,29 @@ class Scorer:
         if (person.system or self.model.person_system(person.item_rows, person.stars)).says_nothing:
             return self.exact(person, rows)
         of_film = self.model.item_biases[items].astype(np.float64) + self.model.mean
-        return np.where(items >= 0, of_film, self.model.fallback[0])
+        base = np.where(items >= 0, of_film, self.model.fallback[0])
+        if self._told is not None:
+            told = self._told_of[rows]
+            base[told >= 0] = self._told[2][told[told >= 0]] + self.model.mean
+        return base
 
     def contributions(self, person: Person, rows: Rows) -> Float64:
         """Return what each rating of the person adds to the films' scores, shape ``(len(rows), k)``."""
         return person.contributions(self.vectors(rows))
 
     def vectors(self, rows: Rows) -> Float32:
-        """Return the factors of films, shape ``(len(rows), rank)``, zeros for films that nobody rated."""
+        """Return the factors of films, shape ``(len(rows), rank)``, zeros for films of which nothing is known."""
         items = self.item_of[rows]
-        return np.where((items >= 0)[:, None], self.model.item_factors[items], np.float32(0))
+        vectors = np.where((items >= 0)[:, None], self.model.item_factors[items], np.float32(0))
+        if self._told is not None:
+            told = self._told_of[rows]
+            vectors[told >= 0] = self._told[1][told[told >= 0]]
+        return vectors
+
+    def described_rows(self, rows: Rows) -> Int32:
+        """Return films' rows in the model, ``len(items)`` and more for those of `described`, -1 for all others."""
+        items, told = self.item_of[rows], self._told_of[rows]
+        return np.where(told >= 0, len(self.model.items) + told, items).astype(np.int32)
 
     def best(self, person: Person, n: int, allowed: Bools, boost: Float32 | None = None) -> tuple[Int64, Float64]:
         """Order films by score plus boost.

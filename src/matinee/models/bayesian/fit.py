@@ -15,6 +15,7 @@ from matinee.models.bayesian.features import movie_features
 from matinee.models.bayesian.model import BayesianModel
 from matinee.models.bayesian.params import BayesianMF
 from matinee.models.bayesian.sampler import Chain, Float64, Rows
+from matinee.models.bayesian.side import Unrated
 from matinee.models.intervals import product_variances
 from matinee.models.kernels import warm
 from matinee.models.progress import COMPILING, Progress
@@ -65,7 +66,8 @@ def sampled(
         ratings, rank=params.rank, seed=params.seed, sets=params.sets and sets_tell(ratings), time=params.time,
         threads=params.threads, features=known,
     )  # fmt: skip
-    kept, left_out = Kept(chain, params.samples), LeftOut(chain)
+    unrated = Unrated.of(movies, ratings.items, genres=params.genres, years=params.years)
+    kept, left_out = Kept(chain, params.samples, unrated), LeftOut(chain)
     span = params.iterations - params.burn_in
     keep = {params.burn_in + n * span // params.samples - 1 for n in range(1, params.samples + 1)}
     for sweep in range(params.iterations):
@@ -111,8 +113,8 @@ class Calibration(NamedTuple):
 class Kept:
     """Collects samples in the form in which they are served: factors without their means."""
 
-    def __init__(self, chain: Chain, samples: int) -> None:
-        self.chain, self.n, self.samples = chain, 0, samples
+    def __init__(self, chain: Chain, samples: int, unrated: Unrated) -> None:
+        self.chain, self.n, self.samples, self.unrated = chain, 0, samples, unrated
         self.means = Rows.zeros(len(chain.users.rows.biases), chain.rank)
         self.dated = len(chain.days) > 0
         shape = samples, chain.rank
@@ -124,6 +126,8 @@ class Kept:
             np.zeros(dated_users),
         )
         self.item_factors, self.item_biases = np.zeros((n_items, *shape), np.float32), np.zeros((n_items, samples))
+        self.new_factors = np.zeros((len(unrated.ids), *shape), np.float32)
+        self.new_biases = np.zeros(len(unrated.ids))
         self.shifts = np.zeros((n_items, samples, chain.rank + 1), np.float32)
         self.day_factors, self.day_biases = np.zeros((len(chain.days), *shape), np.float32), np.zeros(len(chain.days))
         self.item_means, self.alphas = np.zeros(shape, np.float32), np.zeros(samples, np.float32)
@@ -141,6 +145,9 @@ class Kept:
         own_items = items - item_mean
         self.item_factors[:, n] = own_items
         self._add_users(self.user_factors, self.user_biases, dated=False)
+        new, new_biases = self.unrated.means(chain.items)
+        self.new_factors[:, n] = new[:, :rank] - item_mean
+        self.new_biases += new_biases - item_bias + self.new_factors[:, n] @ user_mean
         self.item_biases[:, n] = item_side.biases - item_bias + own_items @ user_mean
         self.constants[n] = user_side.mean[-1] + item_bias + user_mean @ item_mean
         if self.dated:
@@ -166,8 +173,8 @@ class Kept:
         """Lay the samples side by side."""
         root = np.float32(np.sqrt(self.samples))
         item_sample_biases = self.item_biases + self.constants - self.constants.mean()
-        stacks = self.user_factors, self.item_factors, self.day_factors, self.dated_user_factors
-        users, items, days, dated = (
+        stacks = self.user_factors, self.item_factors, self.day_factors, self.dated_user_factors, self.new_factors
+        users, items, days, dated, new = (
             (rows / root).reshape(len(rows), self.samples * self.chain.rank) for rows in stacks
         )
         return BayesianModel(
@@ -179,5 +186,6 @@ class Kept:
             item_shifts=self.shifts.reshape(len(self.shifts), -1), item_means=self.item_means,
             precisions=self.precisions, alphas=self.alphas, days=self.chain.days, day_factors=days,
             day_biases=(self.day_biases / self.samples).astype(np.float32), dated_user_factors=dated,
-            dated_user_biases=(self.dated_user_biases / self.samples).astype(np.float32), **calibration._asdict(),
+            dated_user_biases=(self.dated_user_biases / self.samples).astype(np.float32), new_items=self.unrated.ids,
+            new_factors=new, new_biases=(self.new_biases / self.samples).astype(np.float32), **calibration._asdict(),
         )  # fmt: skip

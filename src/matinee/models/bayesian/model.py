@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from matinee.data.ratings import Float32, Int32, Int64, Ratings, as_ids
+from matinee.data.ratings import Float32, Ids, Int32, Int64, Ratings, Vocabulary, as_ids
 from matinee.errors import ParameterError
 from matinee.models.bayesian.calibration import uncertainties
 from matinee.models.bayesian.params import BayesianMF
@@ -55,6 +55,8 @@ class BayesianModel(RatingModel):
         Shape ``(2, 4)``: what `uncertainties` of users and items are read off.
     variance
         Shape ``(2,)``: ratio of squared errors to what is expected, with the day given and without.
+    new_items, new_factors, new_biases
+        Shapes ``(n,)``, ``(n, S * k)`` and ``(n,)``: films that nobody rated, as genres and years tell them.
     """
 
     takes_timestamps: ClassVar[bool] = True
@@ -75,13 +77,16 @@ class BayesianModel(RatingModel):
     item_variances: Float32
     variance: Float32
     expected: Float32
+    new_items: Ids
+    new_factors: Float32
+    new_biases: Float32
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Name the arrays that a model folder keeps."""
         own = (
             "item_sample_biases", "item_shifts", "item_means", "precisions", "alphas", "days", "day_factors",
             "day_biases", "dated_user_factors", "dated_user_biases", "user_variances", "item_variances",
-            "variance", "expected",
+            "variance", "expected", "new_items", "new_factors", "new_biases",
         )  # fmt: skip
         return super().arrays() | {name: getattr(self, name) for name in own}
 
@@ -124,9 +129,23 @@ class BayesianModel(RatingModel):
         users, items = as_ids(user_ids, "user ids"), as_ids(item_ids, "item ids")
         if len(users) != len(items):
             raise ParameterError(f"{len(users)} users and {len(items)} items arrived; give equally many, pair by pair")
-        user_rows, item_rows = self.users.rows(users), self.items.rows(items)
+        user_rows, item_rows = self.users.rows(users), self._item_rows(items)
         stars = np.clip(self._scores(user_rows, item_rows, self._days(timestamps, len(users))), *self.scale)
         return float(stars[0]) if np.ndim(user_ids) == 0 and np.ndim(item_ids) == 0 else stars
+
+    @cached_property
+    def _new(self) -> Vocabulary:
+        return Vocabulary(self.new_items)
+
+    def _item_rows(self, item_ids: Ids) -> Int32:
+        """Look items up; rows from ``len(items)`` on are those of `new_items`."""
+        rows, new = self.items.rows(item_ids), self._new.rows(item_ids)
+        return np.where((rows < 0) & (new >= 0), len(self.items) + new, rows).astype(np.int32)
+
+    @property
+    def described(self) -> tuple[Vocabulary, Float32, Float32]:
+        """Return films that nobody rated, with factors and biases that genres and years let expect."""
+        return self._new, self.new_factors, self.new_biases
 
     def _days(self, timestamps: npt.ArrayLike | None, n: int) -> Int32:
         if timestamps is None or not len(self.days):
@@ -138,7 +157,9 @@ class BayesianModel(RatingModel):
         return np.where(self.days[rows] == times, rows, -1).astype(np.int32)
 
     def _scores(self, user_rows: Int32, item_rows: Int32, days: Int32) -> Float32:
-        """Score pairs of rows, -1 standing for an unknown user, item or day; a chunk at a time, vectors are long."""
+        """Score pairs of rows (see `_item_rows`), -1 standing for an unknown user, item or day; a chunk at a time,
+        since vectors are long.
+        """
         scores = np.empty(len(user_rows), np.float32)
         dated = days >= 0
         if dated.any() and not dated.all():
@@ -151,8 +172,12 @@ class BayesianModel(RatingModel):
         for start in range(0, len(scores), 4096):
             part = slice(start, start + 4096)
             u, i, t = user_rows[part], item_rows[part], days[part]
-            x = _picked(users, u), _picked(self.item_factors, i), _picked(self.day_factors, t)
-            biases = _picked(user_biases, u) + _picked(self.item_biases, i) + _picked(self.day_biases, t)
+            rated, new = np.where(i < len(self.items), i, -1), np.where(i < len(self.items), -1, i - len(self.items))
+            of_items = _picked(self.item_factors, rated)
+            of_items[new >= 0] = self.new_factors[new[new >= 0]]
+            x = _picked(users, u), of_items, _picked(self.day_factors, t)
+            biases = _picked(user_biases, u) + _picked(self.item_biases, rated) + _picked(self.day_biases, t)
+            biases += _picked(self.new_biases, new)
             scores[part] = biases + np.einsum("ij,ij->i", x[0], x[1]) + np.float32(self.mean)
             if dated.any():
                 scores[part] += np.einsum("ij,ij->i", x[0] + x[1], x[2])
@@ -166,10 +191,9 @@ class BayesianModel(RatingModel):
         self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, timestamps: npt.ArrayLike | None = None
     ) -> Float32:
         """Return the standard deviation of each pair's error in stars, shape ``(n,)``; wider for the unknown."""
-        users, items = self.users.rows(as_ids(user_ids)), self.items.rows(as_ids(item_ids))
+        users, items = self.users.rows(as_ids(user_ids)), self._item_rows(as_ids(item_ids))
         ratio = self.variance[np.where(self._days(timestamps, len(users)) >= 0, 0, 1)]
-        for rows, own in ((users, self.user_variances), (items, self.item_variances)):
-            ratio = ratio * np.where(rows >= 0, own[rows], 1)
+        ratio = ratio * np.where(users >= 0, self.user_variances[users], 1) * self._item_ratios[items]
         open_ = self._user_open[users] + self._item_open[items]  # the last for -1
         return np.asarray(np.sqrt(ratio * (self.expected[0, 0] + open_)), np.float32)
 
@@ -180,7 +204,14 @@ class BayesianModel(RatingModel):
 
     @cached_property
     def _item_open(self) -> Float64:
-        return self._open(1, np.append(self.item_counts, 0))
+        """The same of items, then of films that nobody rated but genres and years tell, then of unknown ones."""
+        open_ = self._open(1, np.append(self.item_counts, np.zeros(len(self._new) + 1, np.int64)))
+        open_[len(self.items) : -1] -= self.expected[1, 3]  # the features have told theirs
+        return open_
+
+    @cached_property
+    def _item_ratios(self) -> Float32:
+        return np.append(self.item_variances, np.ones(len(self._new) + 1, np.float32))
 
     def _open(self, side: int, counts: Int64) -> Float64:
         return uncertainties(self.expected[side].astype(np.float64), counts, self.item_means.shape[1])
@@ -233,16 +264,17 @@ class BayesianModel(RatingModel):
         return (self.params.shrinkage + float(errors.sum())) / (self.params.shrinkage + n)
 
     def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32:
-        """Return one person's standard deviations, shape ``(n,)``, wide for somebody of whom little is known."""
+        """Return one person's standard deviations, shape ``(n,)``, wide for somebody of whom little is known and for
+        films that nobody rated: rows from ``len(items)`` on are those of `described`, -1 is any other.
+        """
         own = self.variability(person) if person.variability is None else person.variability
         if person.row is not None:
             open_ = self._user_open[person.row]
         else:
             [open_] = self._open(0, np.array([len(person.item_rows)]))
         before = self.expected[0, 0] + self._item_open[item_rows]
-        return np.asarray(
-            np.sqrt(own * self.variance[1] * self.item_variances[item_rows] * (before + open_)), np.float32
-        )
+        ratio = self.variance[1] * self._item_ratios[item_rows]
+        return np.asarray(np.sqrt(own * ratio * (before + open_)), np.float32)
 
 
 def _picked(rows: Float32, places: Int32) -> Float32:
