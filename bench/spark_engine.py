@@ -38,7 +38,7 @@ from bench.common import Check, report
 from matinee import ALS, save
 from matinee.data.synthetic import synthetic
 from matinee.engines.spark.fit import Factors, fit_stars
-from matinee.engines.spark.frames import SparkRatings, gathered, read_ratings
+from matinee.engines.spark.frames import SparkRatings, blocks_for, gathered, read_ratings
 from matinee.engines.spark.session import spark_session
 
 ITERATIONS = 10
@@ -98,9 +98,10 @@ def both(session: SparkSession, file: str, rank: int, folder: Path, rounds: int)
     """Read and train, Spark and we, in turn; medians of all rounds."""
     plain = ALS(rank=rank, regularization=0.1, iterations=ITERATIONS, biases=False)
     biased = replace(plain, biases=True)
+    blocks = blocks_for(session, pl.scan_parquet(file).select(pl.len()).collect().item())
     bare = SparkALS(
-        rank=rank, regParam=0.1, seed=5, maxIter=ITERATIONS, numUserBlocks=2, numItemBlocks=2, ratingCol="rating",
-        checkpointInterval=5,
+        rank=rank, regParam=0.1, seed=5, maxIter=ITERATIONS, numUserBlocks=blocks, numItemBlocks=blocks,
+        ratingCol="rating", checkpointInterval=5,
     )  # fmt: skip
     steps: dict[str, dict[str, list[float]]] = {name: {} for name in STEPS}
     for _ in range(rounds):

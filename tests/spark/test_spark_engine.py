@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 import matinee
 from matinee import ALS, ImplicitALS
 from matinee.cli import cli
-from matinee.engines.spark.fit import fit_biases, fit_picks, fit_stars
+from matinee.engines.spark.fit import BIAS_SWEEPS, fit_biases, fit_picks, fit_stars
 from matinee.engines.spark.frames import SparkRatings, from_ratings
 from matinee.engines.spark.people import measured_over_people
 from matinee.engines.spark.session import spark_session
@@ -38,7 +38,7 @@ def ratings(spark: SparkSession, here: matinee.Ratings) -> SparkRatings:
 
 
 def test_damped_biases_are_those_of_here(here: matinee.Ratings, ratings: SparkRatings) -> None:
-    ours, theirs = matinee.damped_bias(sweeps=3).fit(here), fit_biases(ratings)
+    ours, theirs = matinee.damped_bias(sweeps=BIAS_SWEEPS).fit(here), fit_biases(ratings)
     assert theirs.mean == pytest.approx(ours.mean, abs=1e-6)
     people = theirs.people.orderBy("user").toArrow()
     assert people["user"].to_pylist() == list(range(len(here.users)))

@@ -112,8 +112,11 @@ def _users(block: Block) -> Batches:
 
 
 def blocks_for(session: SparkSession, ratings: int) -> int:
-    """Return into how many blocks so many ratings are cut: one per core, more where they would get too large."""
-    return max(session.sparkContext.defaultParallelism, math.ceil(ratings / RATINGS_PER_PARTITION))
+    """Return into how many blocks so many ratings are cut: one per core, twice as many and so on before one gets too
+    large, so that no core waits for another's last one.
+    """
+    cores = session.sparkContext.defaultParallelism
+    return cores * max(1, math.ceil(ratings / RATINGS_PER_PARTITION / cores))
 
 
 def is_table(source: str) -> bool:

@@ -117,6 +117,7 @@ def _defaults() -> dict[str, str]:
         "spark.driver.extraJavaOptions": STACK,
         "spark.executor.extraJavaOptions": STACK,
         "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.inMemoryColumnarStorage.compressed": "false",  # arrays do not shrink, and to try costs time
         "spark.sql.session.timeZone": "UTC",
         "spark.driver.maxResultSize": "0",  # factors and ratings are gathered on purpose, their size stated before
     }
