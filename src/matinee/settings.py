@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     signups_per_hour: int = Field(
         30, ge=0, description="People who may join from one address where there is a key; 0 for any number."
     )
+    retrain: bool = Field(
+        False, description="Retrain beside the service, in a process of its own, as `matinee worker` does."
+    )
     train_after_ratings: int = Field(
         1000, ge=0, description="New ratings after which `matinee worker` trains again; 0 for never."
     )

@@ -156,6 +156,44 @@ def test_the_running_worker_serves_requests_and_stops_when_told(home: Path) -> N
         assert Lease(store.database).take()
 
 
+def test_a_service_that_retrains_starts_a_worker_again_and_takes_it_along(home: Path) -> None:
+    with store_of(home) as store:
+        runs = TrainingRuns(store.database)
+        command = [*COMMAND, "serve", "--home", str(home), "--port", "0", "--workers", "1", "--retrain", "yes"]
+        service = subprocess.Popen([*command, "--train-margin", "1"], stderr=subprocess.PIPE, text=True)
+        try:
+            first = worker_of(service)
+            os.kill(first, signal.SIGKILL)
+            assert worker_of(service, other_than=first) != first
+            number = runs.request("by hand")
+            deadline = time.monotonic() + 90  # the killed one's lease runs out first
+            while runs.get(number).state != "promoted" and time.monotonic() < deadline:
+                time.sleep(0.1)
+            assert runs.get(number).state == "promoted"
+        finally:
+            asked = time.monotonic()
+            service.send_signal(signal.SIGINT)
+            output = service.communicate(timeout=30)[1]
+        assert time.monotonic() - asked < 12, output
+        assert "is started again" in output
+        assert Lease(store.database).take(), "the worker gave its lease back"
+
+
+def worker_of(service: subprocess.Popen[str], other_than: int = 0) -> int:
+    """Return the worker's process: the child that uses the database's lease, known by its name in its command."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
+        for thread in Path(f"/proc/{service.pid}/task").iterdir():
+            children += (thread / "children").read_text().split()
+        for child in map(int, children):
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+            if child != other_than and b"spawn_main" in command:
+                return child
+        time.sleep(0.1)
+    raise AssertionError("there is no worker")
+
+
 DYING = """
 import os, signal, sys, threading
 from matinee.retraining import worker

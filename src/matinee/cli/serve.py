@@ -11,9 +11,6 @@ import click
 from matinee.cli.common import say
 from matinee.settings import Settings
 
-WORKERS = {name for name in Settings.model_fields if name.startswith("train_")} | {"keep_models"}
-"""Settings that only `matinee worker` has a use for."""
-
 
 def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add a flag for each of these settings; `Settings` checks the values, and None stands where no flag was given."""
@@ -37,11 +34,12 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
 
 
 @click.command()
-@settings_options(*(name for name in Settings.model_fields if name not in WORKERS))
+@settings_options(*Settings.model_fields)
 def serve(**flags: str | None) -> None:
     """Serve the current model over HTTP.
 
-    A model that is promoted while this runs is taken up at once. Stop with Ctrl-C.
+    A model that is promoted while this runs is taken up at once. With --retrain
+    yes it also does what `matinee worker` does. Stop with Ctrl-C.
     """
     from matinee.web import memory
 

@@ -35,6 +35,7 @@ from matinee.settings import Settings
 from matinee.store.ratings import RatingStore
 from matinee.web import SHARED
 from matinee.web.access import check_exposure
+from matinee.web.beside import end_with_parent, retraining
 
 if TYPE_CHECKING:
     from granian.server.mp import MPServer
@@ -113,7 +114,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
     RatingStore(settings.database).close()  # says what is wrong here, once, and upgrades an old database
     port = _free_port(settings.host, settings.port)
     os.environ.setdefault("MALLOC_ARENA_MAX", "1")  # of processes that are spawned; see `matinee.web.memory`
-    with _shared_counters():
+    with _shared_counters(), retraining(settings):
         server = _server(settings, port)
         if on_ready:
             arguments = (server, url_of(settings.host, port), on_ready)
@@ -187,16 +188,8 @@ def _build_worker(settings: Settings) -> Flask:
         # Ctrl-C reaches the whole group of the terminal, and a granian worker that gets a second signal, the parent's,
         # while it is stopping never ends.
         os.setpgrp()
-    threading.Thread(target=_end_with_parent, name="matinee-parent", daemon=True).start()
+    end_with_parent()
     return build_app(settings)
-
-
-def _end_with_parent() -> None:
-    """Stop when the parent is gone: an orphan would hold the port and answer for ever."""
-    parent = multiprocessing.parent_process()
-    if parent:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def url_of(host: str, port: int) -> str:
