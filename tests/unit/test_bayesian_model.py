@@ -109,9 +109,6 @@ def test_few_ratings_make_honest_intervals_and_no_error_beyond_plain_biases(n: i
     assert ours < theirs + 0.02
 
 
-@pytest.mark.xfail(
-    strict=True, reason="known defect: intervals of films that nobody rated are too narrow since genres tell them"
-)
 def test_a_film_that_nobody_rated_gets_the_widest_interval() -> None:
     stars = BayesianMF(rank=2, iterations=20, burn_in=4, samples=4).fit(small_world.ratings())
     recommender = Recommender(Catalogue(small_world.movies(), item_stats(small_world.ratings())), stars)

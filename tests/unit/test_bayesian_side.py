@@ -15,6 +15,7 @@ from matinee import BayesianMF, Ratings
 from matinee.data.ratings import Vocabulary
 from matinee.models.artifact import Artifact, save
 from matinee.models.bayesian import BayesianModel
+from matinee.models.bayesian.calibration import open_variances
 from matinee.models.bayesian.features import movie_features
 from matinee.models.bayesian.sampler import Chain
 from matinee.models.bayesian.side import Unrated
@@ -55,6 +56,9 @@ def test_their_means_are_sums_by_hand() -> None:
     beyond = np.array([0.4, 0.4, 0.2]) @ (items.rows.factors - told)  # films 1 and 2 have two ratings each
     np.testing.assert_allclose(factors[0], beyond + war, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(factors[1], beyond + (drama + war) / np.sqrt(2) + of_1999, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(items.featured()[0], told, rtol=1e-4, atol=1e-6)
+    by_sets = open_variances(items, chain.users)[3]
+    assert by_sets == pytest.approx(0, abs=1e-6), "there are no sets, so that features tell all that can be told"
     (drama_bias, war_bias), (bias_1950, bias_1999) = genres.rows.biases, years.rows.biases
     told_biases = np.array([war_bias + bias_1999, (drama_bias + war_bias) / np.sqrt(2) + bias_1950, drama_bias])
     beyond_bias = np.array([0.4, 0.4, 0.2]) @ (items.rows.biases - told_biases)

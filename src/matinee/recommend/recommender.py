@@ -213,9 +213,12 @@ class Recommender:
     def _spread(self, person: Person, rows: Rows) -> Float32 | None:
         """Return standard deviations of stars, None if unknown; widest for films of which nothing is known."""
         items = self._stars.described_rows(rows)
-        known = self.stars.described is not None or bool((items >= 0).all())
-        spread = self.stars.spread(person, items if known else np.arange(len(self.stars.items)))
-        return spread if known or spread is None else np.where(items >= 0, spread[items], spread.max())
+        spread, known = self.stars.spread(person, items), items >= 0
+        if spread is None or known.all():
+            return spread
+        everything = self.stars.spread(person, np.arange(len(self.stars.items)))
+        assert everything is not None
+        return np.where(known, spread, everything.max())
 
     def _stars_of(self, person: Person, rows: Rows) -> tuple[Float64, Float64 | None, Float64 | None]:
         """Predict stars of films and the interval around them, clipped to the scale."""

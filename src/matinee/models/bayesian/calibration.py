@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from matinee.data.ratings import Int64
+from matinee.data.ratings import Float32, Int64
 from matinee.models.bayesian.sampler import Chain, Float64, Side
 
 LEAST_KEPT = 0.1
@@ -28,7 +28,7 @@ class LeftOut:
         self.chain, self.n = chain, 0
         self.sums, self.squared = np.zeros(len(chain.owner), np.float32), np.zeros(len(chain.owner), np.float32)
         self.noise = np.zeros(len(chain.tau))
-        self.open = np.zeros((2, 3))  # of users and items, see `open_variances`
+        self.open = np.zeros((2, 4))  # of users and items, see `open_variances`
 
     def add(self) -> None:
         """Count the chain's present state."""
@@ -45,24 +45,33 @@ class LeftOut:
         return np.asarray(means / np.maximum(1 - leverages, LEAST_KEPT), np.float64)
 
     def expected(self) -> Float64:
-        """Return the variances of noise, of an unknown row's bias, of its factors' part, and of what sets and features
-        would have told of it, for users and items: shape ``(2, 4)``, stars².
+        """Return the variances of noise, of an unknown row's bias, of its factors' part, of what sets and features
+        would have told of it, and of what sets alone would have, for users and items: shape ``(2, 5)``, stars².
         """
         noise = np.full(2, np.mean(self.noise[self.chain.owner]) / self.n)
         return np.column_stack([noise, self.open / self.n])
 
 
-def open_variances(side: Side, other: Side) -> tuple[float, float, float]:
+def open_variances(side: Side, other: Side) -> tuple[float, float, float, float]:
     """Return what is open about a row of `side` before its ratings: its bias, its factors' part of the score of
-    the average rating, and what its sets and features would tell, stars².
+    the average rating, what its sets and features would tell, and what its sets would where features are known, stars².
     """
     rank, rows = side.rows.rank, side.rows
     weights = np.diff(other.indptr) / max(other.indptr[-1], 1)
     sizes = weights @ np.square(other.rows.factors[:, :rank], dtype=np.float64)
     factors, bias = side.usual()
-    told = np.square(side.prior[:, :rank] - factors[:rank], dtype=np.float64).mean(axis=0)
-    told_bias = float(np.mean(np.square(side.prior_bias - np.float32(bias))))
-    return float(1 / rows.precision[-1]), float(sizes @ (1 / rows.precision[:rank])), float(sizes @ told) + told_bias
+
+    def spread(factors: Float32, biases: Float32) -> float:
+        return float(sizes @ np.square(factors[:, :rank], dtype=np.float64).mean(axis=0) + np.mean(np.square(biases)))
+
+    told = spread(side.prior - factors, side.prior_bias - np.float32(bias))
+    featured, featured_bias = side.featured()
+    by_sets = (
+        spread(side.prior - rows.mean[:-1] - featured, side.prior_bias - rows.mean[-1] - featured_bias)
+        if side.features
+        else told
+    )
+    return float(1 / rows.precision[-1]), float(sizes @ (1 / rows.precision[:rank])), told, by_sets
 
 
 def uncertainties(expected: Float64, counts: Int64, rank: int) -> Float64:
@@ -71,12 +80,12 @@ def uncertainties(expected: Float64, counts: Int64, rank: int) -> Float64:
     Parameters
     ----------
     expected
-        Shape ``(4,)``: a side's of `LeftOut.expected`.
+        Shape ``(5,)``: a side's of `LeftOut.expected`.
     counts
         Shape ``(n,)``; 0 stands for a row of which nothing is known.
     rank
         Among how many factors ratings are shared.
     """
-    noise, bias, factors, told = expected
+    noise, bias, factors, told = expected[:4]
     open_ = bias / (1 + counts * bias / noise) + factors / (1 + counts * factors / (rank * noise))
     return np.asarray(open_ + np.where(counts == 0, told, 0.0), np.float64)

@@ -52,7 +52,7 @@ class BayesianModel(RatingModel):
     user_variances, item_variances
         Shapes ``(n_users,)`` and ``(n_items,)``: how much more, or less, than on average a prediction errs.
     expected
-        Shape ``(2, 4)``: what `uncertainties` of users and items are read off.
+        Shape ``(2, 5)``: what `uncertainties` of users and items are read off.
     variance
         Shape ``(2,)``: ratio of squared errors to what is expected, with the day given and without.
     new_items, new_factors, new_biases
@@ -204,9 +204,11 @@ class BayesianModel(RatingModel):
 
     @cached_property
     def _item_open(self) -> Float64:
-        """The same of items, then of films that nobody rated but genres and years tell, then of unknown ones."""
+        """The same of items, then of `new_items`, whose features have told theirs, but not who rates them, then of
+        unknown ones.
+        """
         open_ = self._open(1, np.append(self.item_counts, np.zeros(len(self._new) + 1, np.int64)))
-        open_[len(self.items) : -1] -= self.expected[1, 3]  # the features have told theirs
+        open_[len(self.items) : -1] -= self.expected[1, 3] - self.expected[1, 4]
         return open_
 
     @cached_property

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +25,9 @@ from matinee.data.ratings import Float32, Int32, Int64, Ratings
 from matinee.models.bayesian.features import Feature
 from matinee.models.kernels import aligned_zeros, gibbs, padded_rank
 from matinee.models.parallel import equal_blocks, run_blocks
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_array
 
 Float64 = npt.NDArray[np.float64]
 
@@ -112,6 +117,17 @@ class Sets:
         self.squared = np.bincount(members, weights**2, len(self.indptr) - 1).astype(np.float32)
         self.share = (np.bincount(members, weights, len(self.indptr) - 1) / len(self.weight)).astype(np.float32)
 
+    @cached_property
+    def _weights(self) -> csc_array:
+        """Weights of the members in each owner, shape ``(n_owners, n_members)``."""
+        from scipy.sparse import csc_array  # here: processes that only answer import this module too
+
+        return csc_array((self.weight[self.owners], self.owners, self.indptr), (len(self.weight), len(self.indptr) - 1))
+
+    def told(self) -> tuple[Float32, Float32]:
+        """Return what members add to each owner's prior mean: factors and bias."""
+        return self._weights @ self.rows.factors, self._weights @ self.rows.biases
+
 
 @dataclass(eq=False)
 class Side:
@@ -144,6 +160,15 @@ class Side:
             factors += sets.share @ sets.rows.factors
             bias += float(sets.share @ sets.rows.biases)
         return factors, bias
+
+    def featured(self) -> tuple[Float32, Float32]:
+        """Return what features add to each row's prior mean: factors and bias."""
+        factors, biases = np.zeros_like(self.rows.factors), np.zeros_like(self.rows.biases)
+        for sets in self.features:
+            of_factors, of_biases = sets.told()
+            factors += of_factors
+            biases += of_biases
+        return factors, biases
 
     def draw_prior(self, rng: np.random.Generator) -> None:
         """Draw the prior's mean and precision, and let the rows' own prior means follow."""

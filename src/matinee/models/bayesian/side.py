@@ -76,10 +76,6 @@ def average_rating(items: Side) -> tuple[Float32, float]:
     Not the average film's: films that many people see are better liked, and whoever asks is about to see one.
     """
     weights = np.diff(items.indptr) / max(items.indptr[-1], 1)
-    factors, bias = weights @ items.rows.factors, float(weights @ items.rows.biases)
-    for sets in items.features:
-        members = np.repeat(np.arange(len(sets.indptr) - 1), np.diff(sets.indptr))
-        shares = np.bincount(members, (weights * sets.weight)[sets.owners], len(sets.indptr) - 1)
-        factors -= shares @ sets.rows.factors
-        bias -= float(shares @ sets.rows.biases)
+    told, told_biases = items.featured()
+    factors, bias = weights @ (items.rows.factors - told), float(weights @ (items.rows.biases - told_biases))
     return factors.astype(np.float32), bias
