@@ -19,12 +19,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from matinee.data.ratings import Ratings
 from matinee.errors import ArtifactError, StoreError, UnknownIdError
-from matinee.models.als import ALS
 from matinee.models.artifact import Artifact
 from matinee.models.bias import DampedBias
-from matinee.models.implicit_als import ImplicitALS
 from matinee.recommend.recommender import Recommender
 from matinee.registry import Registry
 from matinee.retraining.trainer import Plan, retrain
@@ -37,27 +34,6 @@ from matinee.store.ratings import RatingStore
 
 FILMS = range(10, 800, 10)
 COMMAND = [sys.executable, "-c", "from matinee.cli import main; main()"]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with a model of 80 people."""
-    rng = np.random.default_rng(3)
-    taste, films = rng.normal(size=(80, 2)), rng.normal(size=(len(FILMS), 2))
-    users, items = np.nonzero(rng.random((80, len(FILMS))) < 0.4)
-    stars = np.clip(np.round(2 * (3.2 + (taste @ films.T)[users, items] * 0.7)) / 2, 0.5, 5)
-    ratings = Ratings.from_arrays(users + 1, np.array(FILMS)[items], stars, np.full(len(users), 1_400_000_000))
-    home = tmp_path_factory.mktemp("home")
-    stars_model, picks = ALS(rank=4, iterations=3).fit(ratings), ImplicitALS(rank=4, iterations=2).fit(ratings)
-    Registry(home / "models").publish(stars_model, picks, ratings=ratings)
-    return home
-
-
-@pytest.fixture
-def home(trained: Path, tmp_path: Path) -> Path:
-    home = tmp_path / "home"
-    shutil.copytree(trained, home)
-    return home
 
 
 def plan_of(home: Path) -> Plan:
@@ -154,44 +130,6 @@ def test_the_running_worker_serves_requests_and_stops_when_told(home: Path) -> N
             output = worker.communicate(timeout=20)[1]
         assert worker.returncode == 0, output
         assert Lease(store.database).take()
-
-
-def test_a_service_that_retrains_starts_a_worker_again_and_takes_it_along(home: Path) -> None:
-    with store_of(home) as store:
-        runs = TrainingRuns(store.database)
-        command = [*COMMAND, "serve", "--home", str(home), "--port", "0", "--workers", "1", "--retrain", "yes"]
-        service = subprocess.Popen([*command, "--train-margin", "1"], stderr=subprocess.PIPE, text=True)
-        try:
-            first = worker_of(service)
-            os.kill(first, signal.SIGKILL)
-            assert worker_of(service, other_than=first) != first
-            number = runs.request("by hand")
-            deadline = time.monotonic() + 90  # the killed one's lease runs out first
-            while runs.get(number).state != "promoted" and time.monotonic() < deadline:
-                time.sleep(0.1)
-            assert runs.get(number).state == "promoted"
-        finally:
-            asked = time.monotonic()
-            service.send_signal(signal.SIGINT)
-            output = service.communicate(timeout=30)[1]
-        assert time.monotonic() - asked < 12, output
-        assert "is started again" in output
-        assert Lease(store.database).take(), "the worker gave its lease back"
-
-
-def worker_of(service: subprocess.Popen[str], other_than: int = 0) -> int:
-    """Return the worker's process: the child that uses the database's lease, known by its name in its command."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        children = Path(f"/proc/{service.pid}/task/{service.pid}/children").read_text().split()
-        for thread in Path(f"/proc/{service.pid}/task").iterdir():
-            children += (thread / "children").read_text().split()
-        for child in map(int, children):
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if child != other_than and b"spawn_main" in command:
-                return child
-        time.sleep(0.1)
-    raise AssertionError("there is no worker")
 
 
 DYING = """
