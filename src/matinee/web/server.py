@@ -149,9 +149,11 @@ def _server(settings: Settings, port: int) -> MPServer:
 
 
 def apart(work: Callable[[], None]) -> None:
-    """Do something in a process of its own, and raise what that raises: threads that it starts end with it."""
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    """Do something in a process of its own, and raise what that raises: threads that it starts end with it.
+
+    Spawned: a fork of whoever has used a table before would wait for ever for threads that only its parent has.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         pool.submit(work).result()
 
 
