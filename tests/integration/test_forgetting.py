@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import MetaData, Table, inspect, select
-from test_worker_process import FILMS, plan_of, trained
+from test_worker_process import FILMS, plan_of
 
 from matinee.registry import Registry
 from matinee.retraining.trainer import retrain
@@ -22,7 +22,6 @@ from matinee.store.ratings import RatingStore
 from matinee.web.app import create_app
 from matinee.web.serving import Models, RegistrySource
 
-__all__ = ["trained"]  # fixture
 KEY = {"Idempotency-Key": "once"}
 
 

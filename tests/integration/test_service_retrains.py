@@ -22,7 +22,9 @@ def test_a_service_that_retrains_starts_a_worker_again_and_takes_it_along(home: 
         runs = TrainingRuns(database)
         command = [*COMMAND, "serve", "--home", str(home), "--port", "0", "--workers", "1", "--retrain", "yes"]
         service = subprocess.Popen([*command, "--train-margin", "1"], stderr=subprocess.PIPE, text=True)
+        assert service.stderr
         try:
+            assert any("serving http" in line for line in service.stderr), "it did not come up"
             first = worker_of(service)
             os.kill(first, signal.SIGKILL)
             assert worker_of(service, other_than=first) != first

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from test_service_process import Service, _workers, eventually, running
-from test_worker_process import COMMAND, FILMS, home, trained
+from test_worker_process import COMMAND, FILMS
 
 from matinee.models.artifact import Artifact
 from matinee.registry import Registry
@@ -26,7 +26,6 @@ from matinee.store.database import Database
 from matinee.store.jobs import TrainingRuns
 from matinee.store.ratings import RatingStore
 
-__all__ = ["home", "trained"]  # fixtures
 SECONDS = float(os.environ.get("SOAK_HOURS") or 1 / 15) * 3600
 PEOPLE = 4
 SPARED_S = {"web": 8.0, "trainer": 45.0}

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from test_worker_process import FILMS, home, plan_of, store_of, trained
+from test_worker_process import FILMS, plan_of, store_of
 
 from matinee.models.artifact import Artifact
 from matinee.registry import Registry
 from matinee.retraining.trainer import retrain
 from matinee.settings import Settings
 
-__all__ = ["home", "trained"]  # fixtures
 ACCOUNTS = Settings().signups_per_hour
 """As many as one address may make in an hour."""
 
