@@ -100,10 +100,11 @@ class Settings(BaseSettings):
         "posters that it draws itself, and nobody else is asked.",
     )
     log_format: Literal["text", "json"] = Field(
-        "text", description="How the service writes its log: json has a line per request and for every event its id."
+        "text",
+        description="How the service and the worker write their log: json has a line per request and event, with ids.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least severe messages that the service writes to its log."
+        "info", description="Least severe messages that the service and the worker write to their log."
     )
     tracing: bool = Field(
         False,

@@ -116,7 +116,7 @@ def test_nothing_to_start_from_is_said_in_one_line(tmp_path: Path) -> None:
 
 def test_the_running_worker_serves_requests_and_stops_when_told(home: Path) -> None:
     with store_of(home) as store:
-        command = [*COMMAND, "worker", "--home", str(home), "--train-margin", "1"]
+        command = [*COMMAND, "worker", "--home", str(home), "--train-margin", "1", "--log-format", "json"]
         worker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         runs = TrainingRuns(store.database)
         number = runs.request("by hand")
@@ -129,6 +129,9 @@ def test_the_running_worker_serves_requests_and_stops_when_told(home: Path) -> N
             worker.send_signal(signal.SIGTERM)
             output = worker.communicate(timeout=20)[1]
         assert worker.returncode == 0, output
+        messages = [json.loads(line)["message"] for line in output.splitlines()]
+        assert messages[0] == "the worker trains after 1000 new ratings or 24 hours, if there are any"
+        assert [message.split(":")[0] for message in messages[1:]] == ["training run 1 begins", "training run 1"]
         assert Lease(store.database).take()
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import logging.config
 import signal
-import sys
 import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 SETTINGS = (
     "home", "database_url", "train_after_ratings", "train_after_hours", "train_margin", "train_ratings_per_user",
-    "train_account_hours", "keep_models", "log_level",
+    "train_account_hours", "keep_models", "log_format", "log_level",
 )  # fmt: skip
 
 
@@ -38,12 +37,12 @@ def worker(once: bool, data: str | None, as_json: bool, **flags: str | None) -> 
     from matinee.retraining.worker import Worker
     from matinee.settings import Settings
     from matinee.store.database import Database
+    from matinee.web.logs import configuration
 
     settings = Settings.read(**flags)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("matinee").setLevel(settings.log_level.upper())
+    logging.config.dictConfig(configuration(settings.log_format, settings.log_level.upper()))
     with closing(Database(settings.database)) as database:
         mine = Worker.of(settings, database, stop, data)
         if not once:

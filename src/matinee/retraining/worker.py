@@ -36,6 +36,11 @@ class Triggers:
     ratings: int = 0
     hours: float = 0.0
 
+    def __str__(self) -> str:
+        after = [f"{self.ratings} new ratings"] if self.ratings else []
+        after += [f"{self.hours:g} hours, if there are any"] if self.hours else []
+        return "trains after " + " or ".join(after) if after else "trains when asked to"
+
 
 class Worker:
     """Trains for one home and one database.
@@ -92,6 +97,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until told to stop; a database that does not answer is waited for."""
+        _log.info("the worker %s", self._triggers)
         while not self._stop.is_set():
             try:
                 self._look()
