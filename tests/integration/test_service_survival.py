@@ -23,9 +23,15 @@ from matinee.data.ratings import Ratings
 from matinee.models.als import ALS
 from matinee.recommend.recommender import Recommender
 from matinee.registry import Registry
+from matinee.web.turns import MOST_BODIES
 
 __all__ = ["trained"]  # fixture
 FILMS = list(range(1, 41))
+BODY = json.dumps({"ratings": [{"movie_id": 1001, "stars": 4}]}).encode()
+HEAD = (
+    f"POST /api/v1/users/slow/ratings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(BODY)}\r\n"
+    "Content-Type: application/json\r\n\r\n"
+).encode()
 
 
 @pytest.fixture
@@ -62,24 +68,46 @@ def test_a_thousand_clients_that_never_finish_their_head_keep_nobody_waiting(hom
                 client.close()
 
 
+@contextmanager
+def unfinished(service: Service, clients: int) -> Iterator[list[socket.socket]]:
+    """Connections that have sent a part of a body, from as many clients."""
+    host, port = service.url.removeprefix("http://").split(":")
+    slow = [socket.create_connection((host, int(port)), timeout=20) for _ in range(clients)]
+    try:
+        for client in slow:
+            client.sendall(HEAD + BODY[:10])
+        yield slow
+    finally:
+        for client in slow:
+            client.close()
+
+
 def test_a_thousand_clients_that_never_finish_their_body_keep_nobody_waiting(home: Path) -> None:
-    body = json.dumps({"ratings": [{"movie_id": 1001, "stars": 4}]}).encode()
-    head = f"POST /api/v1/users/slow/ratings HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
-    head += "Content-Type: application/json\r\n\r\n"
-    with many_files(4096), running(home) as service:
-        host, port = service.url.removeprefix("http://").split(":")
-        slow = [socket.create_connection((host, int(port)), timeout=20) for _ in range(1000)]
-        try:
-            for client in slow:
-                client.sendall(head.encode() + body[:10])
-            for movie in range(1001, 1006):
-                assert service.ask("/ann/ratings", f"{movie},4") == [["ann", movie, 4.0]]
+    with many_files(4096), running(home) as service, unfinished(service, 1000) as slow:
+        for movie in range(1001, 1006):
+            assert service.ask("/ann/ratings", f"{movie},4") == [["ann", movie, 4.0]]
+            assert service.ask("/readyz")["status"] == "ready"
+        slow[0].sendall(BODY[10:])  # and whoever takes long is answered in the end
+        assert b" 200 " in slow[0].recv(1000)
+
+
+def test_more_bodies_than_threads_are_refused_and_lists_go_on(home: Path) -> None:
+    with many_files(8192), running(home) as service:
+        with unfinished(service, MOST_BODIES + 40):
+            refusal = eventually(lambda: _refusal(service), seconds=10)
+            assert (refusal.code, refusal.headers["Retry-After"]) == (503, "10")
+            assert "still sending" in json.load(refusal)["detail"]
+            for _ in range(5):
                 assert service.ask("/readyz")["status"] == "ready"
-            slow[0].sendall(body[10:])  # and whoever takes long is answered in the end
-            assert b" 200 " in slow[0].recv(1000)
-        finally:
-            for client in slow:
-                client.close()
+        eventually(lambda: service.ask("/ann/ratings", "1001,4"), seconds=10)
+
+
+def _refusal(service: Service) -> urllib.error.HTTPError:
+    try:
+        service.ask("/ann/ratings", "1001,4")
+    except urllib.error.HTTPError as error:
+        return error
+    raise OSError("there is still room")
 
 
 def publish(registry: Registry, seed: int) -> str:

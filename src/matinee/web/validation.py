@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from matinee.web.problems import refuse
+from matinee.web.turns import Arriving
 
 SHOWN = 80
 """Characters of a wrong value that an answer repeats."""
@@ -83,6 +84,7 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
     max_bytes
         Largest bodies of the endpoints that take other ones than `MAX_CONTENT_LENGTH` says.
     """
+    arriving = Arriving()
 
     @app.before_request
     def refuse_part_of_a_body() -> None:
@@ -91,7 +93,9 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
         request.max_content_length = max_bytes.get(request.endpoint or "", app.config["MAX_CONTENT_LENGTH"])
         # Werkzeug cuts a chunked body off at the limit and passes over one that ends before its stated length: what is
         # left can look like a whole body, so that half of somebody's ratings would be kept without a word.
-        size, stated, limit = len(request.get_data()), request.content_length, request.max_content_length
+        with arriving.one():
+            size = len(request.get_data())
+        stated, limit = request.content_length, request.max_content_length
         if stated is not None and size < stated:
             raise refuse(400, f"{size} of {stated} bytes arrived: send the whole body again")
         if stated is None and limit is not None and size >= limit and request.environ["wsgi.input"].read(1):
