@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from matinee.data.mapped import taken
 from matinee.data.ordering import counted, counting_order, is_sorted, looked_up, newest_last, same_as_next, slices
 from matinee.errors import DataError, ParameterError
 
@@ -160,9 +161,8 @@ class Csr:
         return slice(self.indptr[row], self.indptr[row + 1])
 
     def row(self, row: int) -> tuple[Int32, Float32]:
-        """Return one row's column indices and values."""
-        span = self.span(row)
-        return self.indices[span], self.values[span]
+        """Return one row's column indices and values, copied."""
+        return taken(self.indices, self.span(row)), taken(self.values, self.span(row))
 
     def part(self, first: int, last: int) -> Csr:
         """Return the rows `first` to `last` - 1."""
@@ -179,8 +179,8 @@ class Csr:
         from scipy.sparse import csr_matrix
 
         columns = csr_matrix((self.values, self.indices, self.indptr), (self.n_rows, self.n_columns)).tocsc()
-        indptr, indices = columns.indptr.astype(np.int64), columns.indices.astype(np.int32, copy=False)
-        return Csr(indptr, indices, columns.data, self.n_rows)
+        indices = columns.indices.astype(np.int32, copy=False)
+        return Csr(columns.indptr.astype(np.int64), indices, columns.data, self.n_rows)
 
 
 @dataclass(frozen=True, eq=False)

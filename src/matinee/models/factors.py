@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from matinee.data.mapped import taken
 from matinee.data.ratings import Bools, Csr, Float32, Ids, Int32, Int64, Vocabulary, as_ids
 from matinee.errors import ParameterError, UnknownMovieError, UnknownUserError
 from matinee.models.intervals import step_of
@@ -116,7 +117,8 @@ class FactorModel(ABC):
         if row < 0:
             raise UnknownUserError(f"user {user_id!r} is not in the training set: fold their ratings in instead")
         item_rows, stars = self.seen.row(row)
-        return Person(self, item_rows, stars, self.user_factors[row], float(self.user_biases[row]), row=row)
+        factors: Float32 = taken(self.user_factors, slice(row, row + 1))[0]
+        return Person(self, item_rows, stars, factors, float(self.user_biases[row]), row=row)
 
     def fold_in(self, ratings: Mapping[Any, float], *, emphasis: Mapping[Any, float] | None = None) -> Person:
         """Place someone who is not in the training set: the training's own solve with the items fixed.

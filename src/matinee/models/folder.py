@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from matinee.data.mapped import mapped
 from matinee.errors import ArtifactError, MatineeError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Reader:
         """Map an array that has the shape and type it should have; nothing is read yet."""
         path = self.file(name)
         with refusing(self.folder, name):
-            array = np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+            array = mapped(path)
         stated = self.files[name]
         if list(array.shape) != stated["shape"] or array.dtype.str != stated["dtype"]:
             raise ArtifactError(f"{path}: is {array.dtype.str} {list(array.shape)} where the manifest says {stated}")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from matinee.data.mapped import taken
 from matinee.data.ratings import Bools, Float32, Int64
 from matinee.errors import ParameterError, UnknownUserError
 from matinee.models.artifact import Artifact
@@ -372,7 +373,7 @@ class Recommender:
         if self._seen_times is None or wanted not in self.stars.users:
             return {}
         seen, row = self.stars.seen, int(self.stars.users.rows([wanted])[0])
-        times = self._seen_times[seen.span(row)]
+        times = taken(self._seen_times, seen.span(row))
         return dict(zip(self.stars.items.ids[seen.row(row)[0]].tolist(), times.tolist(), strict=True))
 
     def _native(self, user_id: Id) -> Id:
