@@ -12,8 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 from flask.testing import FlaskClient
 
+import matinee
 from matinee import BayesianMF
 from matinee.cli import cli
+from matinee.cli.evaluate import star_models
 from matinee.models.bayesian import BayesianModel
 from matinee.registry import Registry
 from matinee.settings import Settings
@@ -96,6 +98,26 @@ def test_als_knows_intervals_where_training_measured_it(tmp_path: Path) -> None:
     assert Registry(tmp_path / "models").read().stars.variance[0] < metrics["stars"]["rmse"] ** 2 * 1.2
     asked(tmp_path, *flags, "--test", "0")
     assert asked(tmp_path, "predict", "318", "--user", "42")["stars_low"] is None
+
+
+def test_ordered_probit_from_training_to_prediction(tmp_path: Path) -> None:
+    trained = asked(tmp_path, "train", "sample", *QUICK, "--no-picks", "--output", "probit")
+    assert trained["intervals"]["nll"] == trained["intervals"]["nll_steps"] < trained["intervals"]["nll_constant"]
+    artifact = Registry(tmp_path / "models").read()
+    assert artifact.manifest["models"]["stars"]["params"]["output"] == "probit"
+    sure = asked(tmp_path, "predict", "318", "--user", "42")
+    assert sure["stars_low"] < sure["stars_low_50"] < sure["stars"] < sure["stars_high_50"] <= sure["stars_high"]
+    films = asked(tmp_path, "recommend", "--user", "42", "--rank-by", "stars", "--limit", "5")["recommendations"]
+    again = [asked(tmp_path, "predict", str(film["movie_id"]), "--user", "42")["stars"] for film in films]
+    assert [film["stars"] for film in films] == pytest.approx(again, abs=0.01)
+    refused = run(tmp_path, "train", "sample", "--output", "probit")
+    assert "--output: not a parameter of --quality fast" in refused.stderr
+
+
+def test_both_outputs_can_be_measured_side_by_side() -> None:
+    models = star_models(("probit", "bayesian"), matinee.load("sample"), {"seed": 3, "rank": 9})
+    assert list(models) == ["BayesianMF probit", "BayesianMF", "damped bias"]
+    assert [models[name].learner.output for name in list(models)[:2]] == ["probit", "normal"]
 
 
 @pytest.mark.parametrize(

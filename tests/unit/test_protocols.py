@@ -215,6 +215,9 @@ def test_intervals_are_measured_where_a_model_has_them(tmp_path):
     heads, rows = report.interval_table(evaluation)
     assert [row[:3] for row in rows] == [["sure", str(tenth), "4.0000"] for tenth in range(1, 11)]
     assert len(heads) == len(rows[0])
+    heads, [row] = report.likelihood_table(evaluation)
+    assert row == ["sure", *(f"{measured[name]:.4f}" for name in ("nll", "nll_constant")), None, None]
+    assert len(heads) == len(row)
     report.plot_evaluation(evaluation, tmp_path / "reliability.png")
     report.plot_evaluation(evaluate_stars({"bias": damped_bias()}, [split], protocol={}), tmp_path / "bars.png")
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("reliability.png", "bars.png"))
@@ -222,4 +225,6 @@ def test_intervals_are_measured_where_a_model_has_them(tmp_path):
 
 def test_without_intervals_there_is_no_table_of_them():
     split = held_out_per_user(RATINGS, 0.2, 0)
-    assert report.interval_table(evaluate_stars({"bias": damped_bias()}, [split], protocol={})) is None
+    evaluation = evaluate_stars({"bias": damped_bias()}, [split], protocol={})
+    assert report.interval_table(evaluation) is None
+    assert report.likelihood_table(evaluation) is None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matinee.evaluation.tuning import Estimator
 
 STARS = ("als", "bayesian")
+"""What is measured without being asked for."""
 MOST_RATINGS = 2_000_000
 """Of data on which BayesianMF is fitted without being asked for."""
 PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
@@ -37,8 +38,9 @@ PROTOCOLS = ("random", "per-user", "hash", "k-fold", "last", "time", "strong")
 @click.option(
     "--models",
     multiple=True,
-    type=click.Choice(STARS),
-    help=f"Stars: what to measure beside damped biases; repeat. Both, or ALS alone above {MOST_RATINGS} ratings.",
+    type=click.Choice([*STARS, "probit"]),
+    help="Stars: what to measure beside damped biases; repeat. The first two, or ALS alone above "
+    f"{MOST_RATINGS} ratings; probit is BayesianMF with the output of that name.",
 )
 @click.option("--rank", type=int, help="Length of the factors of ALS.")
 @click.option("--regularization", type=float, help="Weight of the squared factors of ALS.")
@@ -127,8 +129,8 @@ def measured_on_spark(
     data: str, home: Path, reading: dict[str, Any], cluster: Cluster, task: str, options: dict[str, Any]
 ) -> Evaluation:
     """Do the same on a cluster."""
-    if "bayesian" in options["models"]:
-        raise click.UsageError("--models bayesian: not with --engine spark, which has ALS alone")
+    if wrong := set(options["models"]) - {"als"}:
+        raise click.UsageError(f"--models {min(wrong)}: not with --engine spark, which has ALS alone")
     with on_spark(data, home, reading, cluster) as (ratings, movies, label), fits_shown() as (report, _):
         from matinee.evaluation import distributed
 
@@ -157,9 +159,10 @@ def star_models(chosen: tuple[str, ...], dataset: Dataset, params: dict[str, Any
     for name in dict.fromkeys(chosen or STARS):
         if name == "als":
             models["ALS"] = matinee.ALS(**params)
-        else:
-            learner = matinee.BayesianMF(**{key: params[key] for key in params if key == "seed"})
-            models["BayesianMF"] = learner.about(dataset.movies)
+            continue
+        output = "probit" if name == "probit" else "normal"
+        learner = matinee.BayesianMF(output=output, **{key: params[key] for key in params if key == "seed"})
+        models["BayesianMF" + " probit" * (name == "probit")] = learner.about(dataset.movies)
     return models | {"damped bias": matinee.damped_bias()}
 
 
@@ -190,7 +193,7 @@ def described(evaluation: Evaluation) -> str:
     headers, rows = report.evaluation_table(evaluation)
     how = ", ".join(f"{name} {value}" for name, value in protocol.items() if name not in ("task", "data"))
     lines = [f"{protocol['task']} of {protocol['data']}: {how}", "", columns(rows, headers)]
-    intervals = report.interval_table(evaluation)
-    if intervals:
-        lines += ["", columns(intervals[1], intervals[0])]
+    for table in (report.interval_table(evaluation), report.likelihood_table(evaluation)):
+        if table:
+            lines += ["", columns(table[1], table[0])]
     return "\n".join(lines)

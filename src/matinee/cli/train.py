@@ -13,7 +13,7 @@ from matinee.cli.common import SEED, answer, data_argument, home_option, json_op
 from matinee.cli.engine import Cluster, chosen_cluster, engine_options, on_spark
 from matinee.errors import EngineError
 from matinee.models.als import ALS
-from matinee.models.bayesian.params import BayesianMF
+from matinee.models.bayesian.params import OUTPUTS, BayesianMF
 from matinee.models.implicit_als import ImplicitALS
 from matinee.models.parallel import free_bytes
 
@@ -38,6 +38,7 @@ BEST = {
     "time": "Quality best: let the day of a rating tell about its stars.",
     "genres": "Quality best: let a film's genres tell about it.",
     "years": "Quality best: let a film's year tell about it.",
+    "output": "Quality best: stars with a normal error, or an ordered probit, whose stars are steps.",
 }
 """Parameters of `matinee.BayesianMF` that are flags, beside rank and iterations."""
 
@@ -58,7 +59,8 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         for name, text in reversed(texts.items()):
             flag, default = prefix + name.replace("_", "-"), getattr(model, name)
             declared = f"--{flag}/--no-{flag}" if isinstance(default, bool) else f"--{flag}"
-            kind = float if default is None else None  # click reads a kind off any other default
+            kind: Any = float if default is None else None  # click reads a kind off any other default
+            kind = click.Choice(OUTPUTS) if name == "output" else kind
             command = click.option(declared, type=kind, default=default, show_default=True, help=text)(command)
     return command
 

@@ -54,6 +54,17 @@ def interval_table(evaluation: Evaluation) -> Table | None:
     return (["model", "tenth by width", "90 % width", "coverage", "RMSE"], rows) if rows else None
 
 
+def likelihood_table(evaluation: Evaluation) -> Table | None:
+    """Lay out, for each model with intervals, its mean negative log-likelihoods beside those of one width for all."""
+    names = {"NLL": "nll", "one width": "nll_constant", "NLL of steps": "nll_steps", "one width ": "nll_steps_constant"}
+    rows = [
+        [model, *(digits(measured["intervals"].get(name)) for name in names.values())]
+        for model, measured in evaluation.results.items()
+        if "intervals" in measured
+    ]
+    return (["model", *(name.strip() for name in names)], rows) if rows else None
+
+
 def digits(value: float | None) -> str | None:
     """Write a number with as many digits as say something."""
     return None if value is None else f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from matinee.data.ratings import Csr, Float32, Int32, Int64, Ratings, as_ids
 from matinee.errors import ParameterError
 from matinee.models.factors import Person, PersonSystem, RatingModel
-from matinee.models.intervals import interval, product_variances
+from matinee.models.intervals import product_variances
 from matinee.models.kernels import aligned_zeros, leverages, padded_rank, regrouped, solve_rows, warm
+from matinee.models.outputs import NormalOutput, fitted_cuts, steps_of
 from matinee.models.progress import COMPILING, Progress
 
 __all__ = ["ALS", "ALSModel", "Progress"]
@@ -189,12 +190,16 @@ class ALSModel(RatingModel):
     variance, user_variances, item_variances
         Shapes ``(1,)``, ``(n_users,)`` and ``(n_items,)``: mean squared error of a prediction, stars², and how much
         more, or less, users and items err; empty before `calibrated`.
+    steps, cuts
+        See `matinee.models.outputs.NormalOutput`; empty before `calibrated`.
     """
 
     params: ALS
     variance: Float32 = field(default_factory=_nothing)
     user_variances: Float32 = field(default_factory=_nothing)
     item_variances: Float32 = field(default_factory=_nothing)
+    steps: Float32 = field(default_factory=_nothing)
+    cuts: Float32 = field(default_factory=_nothing)
 
     @property
     def knows_intervals(self) -> bool:
@@ -203,8 +208,14 @@ class ALSModel(RatingModel):
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Name the arrays that a model folder keeps."""
-        own = {name: getattr(self, name) for name in ("variance", "user_variances", "item_variances")}
+        own = {name: getattr(self, name) for name in ("variance", "user_variances", "item_variances", "steps", "cuts")}
         return super().arrays() | (own if self.knows_intervals else {})
+
+    @cached_property
+    def output(self) -> NormalOutput:
+        """What turns scores into stars; folders from before there were steps have them in their ratings."""
+        known = len(self.steps) or not self.knows_intervals
+        return NormalOutput.of(self.scale, self.steps if known else steps_of(self.seen.values), self.cuts)
 
     def calibrated(self, rmse: float) -> ALSModel:
         """Return the model with intervals.
@@ -226,14 +237,18 @@ class ALSModel(RatingModel):
         if not 0 < rmse < math.inf or not self.params.biases:
             raise ParameterError(f"rmse={rmse}, biases={self.params.biases}: give a number above 0, and biases")
         users = np.repeat(np.arange(len(self.users), dtype=np.int32), self.seen.counts)
-        squares = np.maximum(self._left_out_errors(users) ** 2, LEAST_SQUARE)
-        squares *= rmse**2 / squares.mean()
-        mean, user_variances, item_variances = product_variances(
-            squares, users, self.seen.indices, len(self.users), len(self.items), SHRINKAGE
+        errors, items, stars = self._left_out_errors(users), self.seen.indices, self.seen.values
+        squares = np.maximum(errors**2, LEAST_SQUARE)
+        scale = rmse**2 / squares.mean()
+        mean, user_ratios, item_ratios = product_variances(
+            scale * squares, users, items, len(self.users), len(self.items), SHRINKAGE
         )
+        steps, deviations = steps_of(stars), np.sqrt(mean * user_ratios[users] * item_ratios[items])
+        cuts = fitted_cuts(steps, stars, stars - math.sqrt(scale) * errors, deviations)
         return replace(
-            self, variance=np.full(1, mean, np.float32), user_variances=user_variances, item_variances=item_variances
-        )
+            self, variance=np.full(1, mean, np.float32), user_variances=user_ratios, item_variances=item_ratios,
+            steps=steps.astype(np.float32), cuts=cuts.astype(np.float32),
+        )  # fmt: skip
 
     def _left_out_errors(self, users: Int32) -> npt.NDArray[np.float64]:
         """Return errors of the training ratings as if each had been left out of both its rows' solves."""
@@ -305,7 +320,14 @@ class ALSModel(RatingModel):
             If `level` is not between 0 and 1, or the model was not `calibrated`.
         """
         centre = np.atleast_1d(self.predict(user_ids, item_ids))
-        return interval(centre, self.deviations(user_ids, item_ids), level, self.scale)
+        low, high = self.output.interval(centre, self.deviations(user_ids, item_ids), level)
+        return low.astype(np.float32), high.astype(np.float32)
+
+    def log_likelihood(self, ratings: Ratings) -> npt.NDArray[np.float64]:
+        """Return the logarithm of the probability of each rating, shape ``(n,)``; see `predict_interval`."""
+        centre = np.atleast_1d(self.predict(ratings.user_ids, ratings.item_ids))
+        deviations = self.deviations(ratings.user_ids, ratings.item_ids)
+        return self.output.log_likelihood(centre, deviations, ratings.stars)
 
     @cached_property
     def fallback(self) -> tuple[float, Float32]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from matinee.data.mapped import taken
 from matinee.data.ratings import Bools, Csr, Float32, Ids, Int32, Int64, Vocabulary, as_ids
 from matinee.errors import ParameterError, UnknownMovieError, UnknownUserError
-from matinee.models.intervals import step_of
+from matinee.models.outputs import NormalOutput
 from matinee.models.person import Id, Person, PersonSystem
 from matinee.models.topk import top_k
 
@@ -89,6 +89,14 @@ class FactorModel(ABC):
         None where the model does not know, as here: nothing is made up.
         """
         return None
+
+    def expected_stars(
+        self, person: Person, item_rows: npt.NDArray[np.integer], scores: npt.NDArray[np.floating]
+    ) -> npt.NDArray[np.float64]:
+        """Return the stars to expect where a person's scores of items are these, shape ``(n,)``; rows as `spread` has
+        them.
+        """
+        return np.asarray(np.clip(scores, *self.scale), np.float64)
 
     @property
     def described(self) -> tuple[Vocabulary, Float32, Float32] | None:
@@ -244,9 +252,9 @@ class RatingModel(FactorModel):
     """A factor model whose score is a number of stars."""
 
     @cached_property
-    def step(self) -> float:
-        """Distance of the steps that the training's stars come in; 0 where they are no steps."""
-        return step_of(self.seen.values)
+    def output(self) -> NormalOutput:
+        """What turns scores, and how sure they are, into stars; it knows the steps of stars where the model does."""
+        return NormalOutput.of(self.scale)
 
     def predict(self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike) -> Float32 | float:
         """Predict stars, clipped to the scale, never NaN.
@@ -280,6 +288,11 @@ class RatingModel(FactorModel):
         None where the model does not know, as here: nothing is made up.
         """
         return None
+
+    def left_out_scores(self, person: Person) -> npt.NDArray[np.float64]:
+        """Return the scores of what a person rated as if each rating had not been used, shape ``(k,)``."""
+        system = person.system or self.person_system(person.item_rows, person.stars)
+        return np.asarray(person.stars - system.left_out_errors(), np.float64)
 
     def predict_rows(self, user_rows: Int32, item_rows: Int32) -> Float32:
         """Predict stars of pairs of rows, -1 standing for an unknown user or item."""

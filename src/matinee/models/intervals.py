@@ -1,49 +1,13 @@
-"""From a prediction and its standard deviation to intervals of stars, and the variances read off errors."""
+"""How much more, or less, than on average people's and films' ratings err: variances read off errors."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from matinee.data.ratings import Float32, Int32
-from matinee.errors import ParameterError
 
-Floats = npt.NDArray[np.floating]
 Float64 = npt.NDArray[np.float64]
-
-LOOKED_AT = 100_000
-MOST_STEPS = 100
-
-
-def step_of(stars: Float32) -> float:
-    """Return the distance of the steps that ratings come in, read off about `LOOKED_AT` of them; 0 where there are over
-    `MOST_STEPS` different numbers, or only one.
-    """
-    values = np.unique(stars[:: max(len(stars) // LOOKED_AT, 1)])
-    return float(np.diff(values).min()) if 1 < len(values) <= MOST_STEPS else 0.0
-
-
-def interval(centre: Floats, deviation: Floats, level: float, scale: tuple[float, float]) -> tuple[Float32, Float32]:
-    """Return low and high ends of the central normal interval, shapes ``(n,)``, clipped to the scale.
-
-    Raises
-    ------
-    ParameterError
-        If `level` is not between 0 and 1.
-    """
-    if not 0 < level < 1:
-        raise ParameterError(f"level={level}: give a probability between 0 and 1, 0.9 say")
-    reach = ndtri(0.5 + level / 2) * deviation
-    low, high = np.clip(centre - reach, *scale), np.clip(centre + reach, *scale)
-    return low.astype(np.float32), high.astype(np.float32)
-
-
-def probability_above(centre: Floats, deviation: Floats, stars: float, step: float) -> Float32:
-    """Return the probability of what is rounded to at least so many stars, steps of `step` apart, shape
-    ``(n,)``.
-    """
-    return np.asarray(ndtr((centre - stars + step / 2) / deviation), np.float32)
 
 
 def product_variances(

@@ -207,7 +207,7 @@ class Person:
         scores = np.full(len(rows), self.model.fallback[0] + self.bias, np.float32)
         own = self.model.item_factors[rows[known]] @ self.factors + self.model.item_biases[rows[known]]
         scores[known] = own + np.float32(self.model.mean + self.bias)
-        stars = np.clip(scores, *self.model.scale)
+        stars = self.model.expected_stars(self, rows, scores).astype(np.float32)
         return float(stars[0]) if np.ndim(item_ids) == 0 else stars
 
     def recommend(

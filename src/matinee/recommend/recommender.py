@@ -15,7 +15,6 @@ from matinee.data.ratings import Bools, Float32, Int64
 from matinee.errors import ParameterError, UnknownUserError
 from matinee.models.artifact import Artifact
 from matinee.models.factors import FactorModel, Id, Person, RatingModel
-from matinee.models.intervals import interval, probability_above
 from matinee.models.parallel import one_blas_thread
 from matinee.recommend.catalogue import Catalogue, Movie, is_number
 from matinee.recommend.explain import reasons
@@ -223,16 +222,20 @@ class Recommender:
 
     def _stars_of(self, person: Person, rows: Rows) -> tuple[Float64, Float64 | None, Float64 | None]:
         """Predict stars of films and the interval around them, clipped to the scale."""
-        stars, scale = self._stars.exact(person, rows), self.stars.scale
-        width = self._half_width(person, rows)
-        if width is None:
-            return np.clip(stars, *scale), None, None
-        return np.clip(stars, *scale), np.clip(stars - width, *scale), np.clip(stars + width, *scale)
+        centre, spread = self._stars.exact(person, rows), self._spread(person, rows)
+        stars = self._expected(person, rows, centre)
+        if spread is None:
+            return stars, None, None
+        return stars, *self.stars.output.interval(centre, spread, LEVEL)
+
+    def _expected(self, person: Person, rows: Rows, centre: Float64) -> Float64:
+        return self.stars.expected_stars(person, self._stars.described_rows(rows), centre)
 
     @one_blas_thread()
     def predict_all(self, taste: Taste) -> Float64:
         """Predict a person's stars of all films, clipped to the scale, shape ``(n_movies,)``."""
-        return np.clip(self._all(self._stars, taste), *self.stars.scale)
+        person, rows = self._stars.place(taste), np.arange(len(self.catalogue))
+        return self._expected(person, rows, self._stars.exact(person, rows))
 
     @one_blas_thread()
     def score_all(self, taste: Taste) -> Float64:
@@ -279,13 +282,14 @@ class Recommender:
         person = self._sort_out(ratings, options)[2].stars
         centre, spread = self._stars.exact(person, rows), self._spread(person, rows)
         prediction = Prediction(
-            movie.movie_id, movie.title, float(np.clip(centre, *self.stars.scale)[0]), None, None,
+            movie.movie_id, movie.title, float(self._expected(person, rows, centre)[0]), None, None,
             bool(self._stars.rated[rows[0]]), movie.ratings_count,
         )  # fmt: skip
         if spread is None:
             return prediction
-        wide, narrow = (interval(centre, spread, level, self.stars.scale) for level in (LEVEL, 0.5))
-        liked = probability_above(centre, spread, LIKED, self.stars.step)
+        output = self.stars.output
+        wide, narrow = (output.interval(centre, spread, level) for level in (LEVEL, 0.5))
+        liked = output.at_least(centre, spread, LIKED)
         return replace(
             prediction, stars_low=float(wide[0][0]), stars_high=float(wide[1][0]), stars_low_50=float(narrow[0][0]),
             stars_high_50=float(narrow[1][0]), probability_4=float(liked[0]),

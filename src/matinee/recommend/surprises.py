@@ -70,7 +70,9 @@ def acquaintance(recommender: Recommender, ratings: Mapping[Any, float], limit: 
     if person.system is None or len(person.stars) < 2:
         return Acquaintance(None, None, ())
     catalogue, stars = recommender.catalogue, person.stars.astype(np.float64)
-    expected = np.clip(stars - person.system.left_out_errors(), *recommender.stars.scale)
+    expected = recommender.stars.expected_stars(
+        person, person.item_rows, recommender.stars.left_out_scores(person)
+    )  # fmt: skip
     rows = catalogue.rows(recommender.stars.items.ids[person.item_rows].tolist())
     means = catalogue.movies["ratings_mean"].to_numpy()[rows].astype(np.float64)
     off = np.abs(stars - expected)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from matinee.data.ratings import Float32, Int64
+from matinee.data.ratings import Float32, Int64, Ratings
 from matinee.models.bayesian.sampler import Chain, Float64, Side
+from matinee.models.outputs import NormalOutput, ProbitOutput, steps_of
 
 LEAST_KEPT = 0.1
 """Of a rating's error when it is left out: leverages near 1 are mostly chance."""
@@ -21,7 +22,8 @@ class LeftOut:
     Near its posterior the model is as good as linear, where leaving a rating out divides its error by 1 less its
     leverage, the share of its noise's variance by which samples disagree about it. (Samples weighted by one over the
     rating's likelihood, Gelfand, Dey, Chang 1992, would need no such approximation, but a rating that decides alone
-    where its film lies gives all the weight to one sample: with few ratings errors came out far too small.)
+    where its film lies gives all the weight to one sample: with few ratings errors came out far too small.) Of latent
+    stars the same holds where slope and curvature of the rating's log-likelihood take the place of those of a normal.
     """
 
     def __init__(self, chain: Chain) -> None:
@@ -29,6 +31,7 @@ class LeftOut:
         self.sums, self.squared = np.zeros(len(chain.owner), np.float32), np.zeros(len(chain.owner), np.float32)
         self.noise = np.zeros(len(chain.tau))
         self.open = np.zeros((2, 4))  # of users and items, see `open_variances`
+        self.cuts = np.zeros(0 if chain.latent is None else len(chain.latent.cuts))
 
     def add(self) -> None:
         """Count the chain's present state."""
@@ -36,13 +39,26 @@ class LeftOut:
         chain.add_errors(self.sums, self.squared)
         self.noise += 1 / (chain.alpha * chain.tau)
         self.open += [open_variances(chain.users, chain.items), open_variances(chain.items, chain.users)]
+        if chain.latent is not None:
+            self.cuts += chain.latent.cuts
         self.n += 1
 
     def errors(self) -> Float64:
-        """Return the errors, shape ``(nnz,)``."""
+        """Return the errors, shape ``(nnz,)``: by how much given stars exceed scores that have not seen them."""
         means = self.sums.astype(np.float64) / self.n
-        leverages = (self.squared / self.n - means**2) / (self.noise / self.n)[self.chain.owner]
-        return np.asarray(means / np.maximum(1 - leverages, LEAST_KEPT), np.float64)
+        noise = (self.noise / self.n)[self.chain.owner]
+        open_ = self.squared / self.n - means**2
+        if self.chain.latent is None:
+            return np.asarray(means / np.maximum(1 - open_ / noise, LEAST_KEPT), np.float64)
+        slope, curvature = self.chain.latent.pull(self.chain.given - means, np.sqrt(noise), self.cuts / self.n)
+        return np.asarray(means + open_ * slope / np.maximum(1 - open_ * curvature, LEAST_KEPT), np.float64)
+
+    def output(self, ratings: Ratings) -> NormalOutput:
+        """Return the output with the cut points that the samples have, or halfway between steps."""
+        if self.chain.latent is None:
+            return NormalOutput.of(ratings.scale, steps_of(ratings.stars))
+        latent = self.chain.latent
+        return ProbitOutput.of(ratings.scale, np.unique(ratings.stars), self.cuts / self.n + latent.mean)
 
     def expected(self) -> Float64:
         """Return the variances of noise, of an unknown row's bias, of its factors' part, of what sets and features

@@ -18,6 +18,7 @@ from matinee.models.bayesian.sampler import Chain, Float64, Rows
 from matinee.models.bayesian.side import Unrated
 from matinee.models.intervals import product_variances
 from matinee.models.kernels import warm
+from matinee.models.outputs import fitted_cuts
 from matinee.models.progress import COMPILING, Progress
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ LEFT_OUT_EVERY = 2
 """Of the sweeps behind the burn-in, how many pass for each that left-out errors are read off: neighbours are alike."""
 HELD_OUT_BELOW, FOLDS = 10_000, 5
 """With fewer ratings parts are held out, so many in turn: errors read off samples are too small there, by a tenth."""
+LATENT_ROUNDS = 4
+"""Of explaining squared errors of latent stars, each with the variances that the one before found."""
 SETS_FROM = 1.5
 """Ratings of the average person, and of the average film: with fewer, sets take away from the biases of new pairs."""
 
@@ -50,9 +53,9 @@ def held_out_ratio(params: BayesianMF, ratings: Ratings, movies: pl.DataFrame | 
     for fold in range(FOLDS if len(ratings) >= FOLDS else 0):
         train, test = ratings.select(part != fold), ratings.select(part == fold)
         model = sampled(params, train, movies, lambda _: None)
-        errors = model.predict(test.user_ids, test.item_ids, test.timestamps) - test.stars
-        expected = model.deviations(test.user_ids, test.item_ids, test.timestamps)
-        squares, n = squares + float(np.sum((errors / expected) ** 2)), n + len(test)
+        centre, deviation = model.latent(test.user_ids, test.item_ids, test.timestamps)
+        errors = model.output.squares(centre, deviation, test.stars) / deviation**2
+        squares, n = squares + float(errors.sum()), n + len(test)
     return (params.shrinkage + squares) / (params.shrinkage + n)
 
 
@@ -64,7 +67,7 @@ def sampled(
     known = [] if movies is None else movie_features(movies, ratings.items, genres=params.genres, years=params.years)
     chain = Chain(
         ratings, rank=params.rank, seed=params.seed, sets=params.sets and sets_tell(ratings), time=params.time,
-        threads=params.threads, features=known,
+        threads=params.threads, features=known, probit=params.output == "probit",
     )  # fmt: skip
     unrated = Unrated.of(movies, ratings.items, genres=params.genres, years=params.years)
     kept, left_out = Kept(chain, params.samples, unrated), LeftOut(chain)
@@ -90,10 +93,19 @@ def calibration(left_out: LeftOut, ratings: Ratings, params: BayesianMF) -> Cali
         uncertainties(side, n - 1, params.rank)[rows]
         for side, n, rows in zip(expected, counts, (users, items), strict=True)
     )
-    scale, user_ratios, item_ratios = product_variances(
-        left_out.errors() ** 2 / before, users, items, len(ratings.users), len(ratings.items), params.shrinkage
-    )
-    return Calibration(expected.astype(np.float32), np.full(2, scale, np.float32), user_ratios, item_ratios)
+    output, stars = left_out.output(ratings), ratings.stars.astype(np.float64)
+    centre, variances = stars - left_out.errors(), before
+    for _ in range(LATENT_ROUNDS if output.latent else 1):  # squares of latent errors depend on their variance
+        scale, user_ratios, item_ratios = product_variances(
+            output.squares(centre, np.sqrt(variances), stars) / before, users, items, len(ratings.users),
+            len(ratings.items), params.shrinkage,
+        )  # fmt: skip
+        variances = scale * before * user_ratios[users] * item_ratios[items]
+    cuts = output.cuts if output.latent else fitted_cuts(output.steps, stars, centre, np.sqrt(variances))
+    return Calibration(
+        expected.astype(np.float32), np.full(2, scale, np.float32), user_ratios, item_ratios,
+        output.steps.astype(np.float32), cuts.astype(np.float32),
+    )  # fmt: skip
 
 
 def sets_tell(ratings: Ratings) -> bool:
@@ -108,6 +120,8 @@ class Calibration(NamedTuple):
     variance: Float32
     user_variances: Float32
     item_variances: Float32
+    steps: Float32
+    cuts: Float32
 
 
 class Kept:

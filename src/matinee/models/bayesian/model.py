@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,10 +16,16 @@ from matinee.models.bayesian.params import BayesianMF
 from matinee.models.bayesian.sampler import DAY_S
 from matinee.models.bayesian.system import Float64, SampledSystem, Samples
 from matinee.models.factors import RatingModel
-from matinee.models.intervals import interval, probability_above
+from matinee.models.outputs import Floats, NormalOutput, ProbitOutput, steps_of
 from matinee.models.person import Person
 
 RATIO_PAIRS = 1_000_000
+SETTLING = 3
+"""How often latent stars of somebody folded in are expected anew: steps are narrow beside the noise."""
+
+
+def _nothing() -> Float32:
+    return np.empty(0, np.float32)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,6 +63,8 @@ class BayesianModel(RatingModel):
         Shape ``(2,)``: ratio of squared errors to what is expected, with the day given and without.
     new_items, new_factors, new_biases
         Shapes ``(n,)``, ``(n, S * k)`` and ``(n,)``: films that nobody rated, as genres and years tell them.
+    steps, cuts
+        Shapes ``(k,)`` and ``(k - 1,)``: see `matinee.models.outputs.NormalOutput`.
     """
 
     takes_timestamps: ClassVar[bool] = True
@@ -80,13 +88,22 @@ class BayesianModel(RatingModel):
     new_items: Ids
     new_factors: Float32
     new_biases: Float32
+    steps: Float32 = field(default_factory=_nothing)
+    cuts: Float32 = field(default_factory=_nothing)
+
+    @cached_property
+    def output(self) -> NormalOutput:
+        """What turns scores, and how sure they are, into stars."""
+        if self.params.output == "probit":
+            return ProbitOutput.of(self.scale, self.steps, self.cuts)
+        return NormalOutput.of(self.scale, self.steps if len(self.cuts) else steps_of(self.seen.values), self.cuts)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Name the arrays that a model folder keeps."""
         own = (
             "item_sample_biases", "item_shifts", "item_means", "precisions", "alphas", "days", "day_factors",
             "day_biases", "dated_user_factors", "dated_user_biases", "user_variances", "item_variances",
-            "variance", "expected", "new_items", "new_factors", "new_biases",
+            "variance", "expected", "new_items", "new_factors", "new_biases", "steps", "cuts",
         )  # fmt: skip
         return super().arrays() | {name: getattr(self, name) for name in own}
 
@@ -98,15 +115,26 @@ class BayesianModel(RatingModel):
         rows = factors.reshape(n, n_samples, rank).transpose(1, 0, 2) * np.sqrt(n_samples, dtype=np.float32)
         regressors = np.concatenate([rows + self.item_means[:, None], np.ones((n_samples, n, 1))], axis=2)
         shifts = self.item_shifts[item_rows].reshape(n, n_samples, rank + 1).transpose(1, 0, 2)
-        left = (stars[:, None] - self.item_sample_biases[item_rows] - np.float32(self.mean)).T
+        base = self._base(item_rows)
+        left = stars - base
         samples = Samples(
             regressors=regressors.astype(np.float64), targets=left.astype(np.float64),
             shifts=shifts.astype(np.float64) / np.sqrt(max(n, 1)), precision=self.precisions.astype(np.float64),
             alpha=self.alphas.astype(np.float64), item_mean=self.item_means.astype(np.float64),
         )  # fmt: skip
-        return SampledSystem(
+        system = SampledSystem(
             factors=factors, weights=weights, targets=left.mean(axis=0), regularization=0.0, samples=samples
         )
+        if isinstance(self.output, ProbitOutput) and n:
+            deviation = 1 / np.sqrt(samples.alpha[:, None])
+            for _ in range(SETTLING):
+                latent = self.output.expected_latent(base + system.fitted, deviation, stars)
+                system = system.aimed_at(latent - base)
+        return system
+
+    def _base(self, item_rows: Int32) -> Float32:
+        """Return what samples say of items before a person counts, shape ``(S, n)``."""
+        return np.asarray(self.item_sample_biases[item_rows].T + np.float32(self.mean), np.float32)
 
     def predict(
         self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, timestamps: npt.ArrayLike | None = None
@@ -126,12 +154,24 @@ class BayesianModel(RatingModel):
         ParameterError
             If the lengths differ.
         """
+        stars = self.output.expectation(*self.latent(user_ids, item_ids, timestamps))
+        return float(stars[0]) if np.ndim(user_ids) == 0 and np.ndim(item_ids) == 0 else stars.astype(np.float32)
+
+    def latent(
+        self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, timestamps: npt.ArrayLike | None = None
+    ) -> tuple[Float32, Float32]:
+        """Return the score of each pair and its error's standard deviation, shapes ``(n,)``: what `output` takes.
+
+        Raises
+        ------
+        ParameterError
+            If the lengths differ.
+        """
         users, items = as_ids(user_ids, "user ids"), as_ids(item_ids, "item ids")
         if len(users) != len(items):
             raise ParameterError(f"{len(users)} users and {len(items)} items arrived; give equally many, pair by pair")
-        user_rows, item_rows = self.users.rows(users), self._item_rows(items)
-        stars = np.clip(self._scores(user_rows, item_rows, self._days(timestamps, len(users))), *self.scale)
-        return float(stars[0]) if np.ndim(user_ids) == 0 and np.ndim(item_ids) == 0 else stars
+        rows = self.users.rows(users), self._item_rows(items), self._days(timestamps, len(users))
+        return self._scores(*rows), self._deviations(*rows)
 
     @cached_property
     def _new(self) -> Vocabulary:
@@ -185,14 +225,23 @@ class BayesianModel(RatingModel):
 
     def predict_rows(self, user_rows: Int32, item_rows: Int32) -> Float32:
         """Predict stars of pairs of rows, -1 standing for an unknown user or item."""
-        return np.clip(self._scores(user_rows, item_rows, np.full(len(user_rows), -1, np.int32)), *self.scale)
+        rows = user_rows, item_rows, np.full(len(user_rows), -1, np.int32)
+        return np.asarray(self.output.expectation(self._scores(*rows), self._deviations(*rows)), np.float32)
+
+    def expected_stars(self, person: Person, item_rows: npt.NDArray[np.integer], scores: Floats) -> Float64:
+        """Return the stars to expect where a person's scores of items are these, shape ``(n,)``; see `spread`."""
+        spread = self.spread(person, item_rows) if self.output.latent else None
+        return np.asarray(self.output.expectation(scores, spread), np.float64)
 
     def deviations(
         self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, timestamps: npt.ArrayLike | None = None
     ) -> Float32:
         """Return the standard deviation of each pair's error in stars, shape ``(n,)``; wider for the unknown."""
         users, items = self.users.rows(as_ids(user_ids)), self._item_rows(as_ids(item_ids))
-        ratio = self.variance[np.where(self._days(timestamps, len(users)) >= 0, 0, 1)]
+        return self._deviations(users, items, self._days(timestamps, len(users)))
+
+    def _deviations(self, users: Int32, items: Int32, days: Int32) -> Float32:
+        ratio = self.variance[np.where(days >= 0, 0, 1)]
         ratio = ratio * np.where(users >= 0, self.user_variances[users], 1) * self._item_ratios[items]
         open_ = self._user_open[users] + self._item_open[items]  # the last for -1
         return np.asarray(np.sqrt(ratio * (self.expected[0, 0] + open_)), np.float32)
@@ -227,7 +276,11 @@ class BayesianModel(RatingModel):
         pairs = slice(None, None, -(-len(ratings) // RATIO_PAIRS))
         users, items, stars = ratings.user_rows[pairs], ratings.item_rows[pairs], ratings.stars[pairs]
         days = self._days(ratings.timestamps[pairs], len(users))
-        dated, undated = (np.mean((self._scores(users, items, d) - stars) ** 2) for d in (days, np.full_like(days, -1)))
+        deviations = self._deviations(users, items, days)
+        dated, undated = (
+            self.output.squares(self._scores(users, items, day), deviations, stars).mean()
+            for day in (days, np.full_like(days, -1))
+        )
         return float(undated / dated)
 
     def predict_interval(
@@ -244,13 +297,29 @@ class BayesianModel(RatingModel):
         ParameterError
             If `level` is not between 0 and 1, or the lengths differ.
         """
-        centre = np.atleast_1d(self.predict(user_ids, item_ids, timestamps))
-        return interval(centre, self.deviations(user_ids, item_ids, timestamps), level, self.scale)
+        low, high = self.output.interval(*self.latent(user_ids, item_ids, timestamps), level)
+        return low.astype(np.float32), high.astype(np.float32)
 
-    def probability(self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, stars: float = 4.0) -> Float32:
+    def probability(
+        self,
+        user_ids: npt.ArrayLike,
+        item_ids: npt.ArrayLike,
+        stars: float = 4.0,
+        timestamps: npt.ArrayLike | None = None,
+    ) -> Float32:
         """Return the probability of at least so many stars, shape ``(n,)``."""
-        centre = np.atleast_1d(self.predict(user_ids, item_ids))
-        return probability_above(centre, self.deviations(user_ids, item_ids), stars, self.step)
+        return self.output.at_least(*self.latent(user_ids, item_ids, timestamps), stars)
+
+    def distribution(
+        self, user_ids: npt.ArrayLike, item_ids: npt.ArrayLike, timestamps: npt.ArrayLike | None = None
+    ) -> Float64:
+        """Return the probability of each of `steps`, shape ``(n, k)``."""
+        return self.output.distribution(*self.latent(user_ids, item_ids, timestamps))
+
+    def log_likelihood(self, ratings: Ratings) -> Float64:
+        """Return the logarithm of the probability of each rating, shape ``(n,)``; days count where they are known."""
+        scored = self.latent(ratings.user_ids, ratings.item_ids, ratings.timestamps)
+        return self.output.log_likelihood(*scored, ratings.stars)
 
     def variability(self, person: Person) -> float:
         """Say how variable a person's stars are: training's own users as training found them, others as their own
@@ -258,12 +327,18 @@ class BayesianModel(RatingModel):
         """
         if person.row is not None:  # their films have seen their ratings, so that these errors would be too small
             return float(self.user_variances[person.row])
-        system, rated, n = person.system, person.item_rows, len(person.item_rows)
-        if not isinstance(system, SampledSystem):  # a group's average person
-            system = self.person_system(rated, person.stars)
+        rated, n = person.item_rows, len(person.item_rows)
         open_ = self.expected[0, 0] + self._item_open[rated] + self._open(0, np.array([max(n - 1, 0)]))
-        errors = system.left_out_errors() ** 2 / (self.variance[1] * self.item_variances[rated] * open_)
-        return (self.params.shrinkage + float(errors.sum())) / (self.params.shrinkage + n)
+        deviations = np.sqrt(self.variance[1] * self.item_variances[rated] * open_)
+        squares = self.output.squares(self.left_out_scores(person), deviations, person.stars) / deviations**2
+        return (self.params.shrinkage + float(squares.sum())) / (self.params.shrinkage + n)
+
+    def left_out_scores(self, person: Person) -> Float64:
+        """Return the scores of what a person rated as if each rating had not been used, shape ``(k,)``."""
+        system = person.system
+        if not isinstance(system, SampledSystem):  # a group's average person
+            system = self.person_system(person.item_rows, person.stars)
+        return np.asarray(self._base(person.item_rows).mean(axis=0) + system.targets - system.left_out_errors())
 
     def spread(self, person: Person, item_rows: npt.NDArray[np.integer]) -> Float32:
         """Return one person's standard deviations, shape ``(n,)``, wide for somebody of whom little is known and for

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from matinee.models.bayesian.model import BayesianModel
 
+OUTPUTS = ("normal", "probit")
+
 
 @dataclass(frozen=True, kw_only=True)
 class BayesianMF:
@@ -42,6 +44,9 @@ class BayesianMF:
     genres, years
         Let a film's genres, and its year, tell about it, where `fit` is given the movies: most where it has few
         ratings.
+    output
+        "normal": stars are the score, give or take a normal error. "probit": stars are steps of latent stars with that
+        error, between cut points that are learned; see docs/stars.md for when that is better.
     shrinkage
         Of intervals: with how many errors at the mean every user and item begins.
     seed
@@ -63,6 +68,7 @@ class BayesianMF:
     time: bool = True
     genres: bool = True
     years: bool = True
+    output: str = "normal"
     shrinkage: float = 10.0
     seed: int = 5
     threads: int | None = None
@@ -77,6 +83,8 @@ class BayesianMF:
             )
         if not 0 < self.shrinkage < math.inf or self.seed < 0:
             raise ParameterError(f"shrinkage={self.shrinkage}, seed={self.seed}: give a number above 0 and a seed >= 0")
+        if self.output not in OUTPUTS:
+            raise ParameterError(f"output={self.output!r}: {' and '.join(OUTPUTS)} are allowed")
         if self.threads is not None and self.threads < 1:
             raise ParameterError(f"threads={self.threads}: give at least 1, or None for all processors")
 

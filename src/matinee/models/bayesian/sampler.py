@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from matinee.data.ratings import Float32, Int32, Int64, Ratings
 from matinee.models.bayesian.features import Feature
+from matinee.models.bayesian.probit import Latent
 from matinee.models.kernels import aligned_zeros, gibbs, padded_rank
 from matinee.models.parallel import equal_blocks, run_blocks
 
@@ -191,6 +192,8 @@ class Chain:
         Whether these terms are there.
     features
         Of the items, at most two kinds.
+    probit
+        Whether stars are steps of latent ones, see `Latent`.
     """
 
     def __init__(
@@ -203,6 +206,7 @@ class Chain:
         time: bool,
         threads: int | None,
         features: Sequence[Feature] = (),
+        probit: bool = False,
     ) -> None:
         self.rank, self.threads, self.sweep = rank, threads, 0
         self.seed, self.variance = seed, max(float(np.var(ratings.stars, dtype=np.float64)), LEAST_VARIANCE)
@@ -214,7 +218,9 @@ class Chain:
         day = np.full(len(users), -1, np.int32) if when is None else np.searchsorted(self.days, when).astype(np.int32)
         stars = ratings.stars - np.float32(ratings.mean)
         order = np.lexsort((users, items))
-        self.users = Side(self._first(len(ratings.users), 1), by_user.indptr, items, day, stars, None)
+        self.given = stars
+        self.latent = Latent(stars, ratings.mean) if probit else None
+        self.users = Side(self._first(len(ratings.users), 1), by_user.indptr, items, day, stars.copy(), None)
         self.items = Side(
             self._first(len(ratings.items), 2), by_item.indptr, users[order], day[order], stars[order], order
         )
@@ -256,6 +262,8 @@ class Chain:
     def step(self) -> float:
         """Sweep once over everything, days only now and then; return the training error."""
         rng = np.random.Generator(np.random.Philox(key=[self.seed, self.sweep]))
+        if self.latent:
+            self.latent.step(self, rng)
         for number, side in self.sides():
             side.draw_prior(rng)
             self.draw(side, number)
@@ -278,7 +286,7 @@ class Chain:
     def _counter(self, stage: int) -> np.uint64:
         return np.uint64((self.sweep * 8 + stage + 1) << 44)
 
-    def _root(self) -> Float32:
+    def roots(self) -> Float32:
         """Root of the precision of each user's ratings."""
         return np.sqrt(self.alpha * self.tau).astype(np.float32)
 
@@ -289,7 +297,7 @@ class Chain:
         """
         left, right = self.others(side)
         goal, noise = means or side.rows, float(means is None)
-        root = self._root()
+        root = self.roots()
         who = self.owner if side is self.users else side.left
         joined = dated and len(self.days) > 0
 
@@ -330,10 +338,18 @@ class Chain:
     def _draw_noise(self, rng: np.random.Generator) -> float:
         """Draw the noise's precisions; return the sum of squared errors, which the users' systems left behind."""
         squares, counts = self.users.squares / (self.alpha * self.tau), np.diff(self.users.indptr)
+        if self.latent and self.latent.fixes_noise:
+            return float(squares.sum())
         before = PRIOR_ROWS * NOISE_SHARE * self.variance
         self.alpha = rng.gamma((len(self.owner) + PRIOR_ROWS) / 2, 2 / (float(self.tau @ squares) + before))
         self.tau = rng.gamma((NOISE_SHAPE + counts) / 2, 2 / (NOISE_SHAPE + self.alpha * squares))
         return float(squares.sum())
+
+    def errors(self) -> Float32:
+        """Return by how much the stars given exceed what the present state says of them, shape ``(nnz,)``."""
+        errors = np.zeros(len(self.owner), np.float32)
+        self.add_errors(errors, np.zeros_like(errors))
+        return errors
 
     def add_errors(self, sums: Float32, squared: Float32) -> None:
         """Add every rating's error to `sums` and its square to `squared`, shapes ``(nnz,)``."""
@@ -341,7 +357,7 @@ class Chain:
 
         def work(first: int, last: int) -> None:
             gibbs.add_errors(
-                first, last, side.indptr, side.left, side.right, side.targets, len(self.days) > 0,
+                first, last, side.indptr, side.left, side.right, self.given, len(self.days) > 0,
                 left.factors.reshape(-1), left.biases, right.factors.reshape(-1), right.biases,
                 rows.factors.reshape(-1), rows.biases, rows.factors.shape[1], sums, squared,
             )  # fmt: skip

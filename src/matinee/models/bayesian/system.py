@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -86,6 +86,17 @@ class SampledSystem(PersonSystem):
         pull = np.einsum("snk,sn->sk", self._weighted, self._residuals)
         return np.asarray(self._shift + np.einsum("skl,sl->sk", self.covariance, pull), np.float64)
 
+    @property
+    def fitted(self) -> Float64:
+        """What each sample says of the person's part of their own ratings, shape ``(S, n)``."""
+        return np.asarray(np.einsum("snk,sk->sn", self.samples.regressors, self._solution), np.float64)
+
+    def aimed_at(self, targets: Float64) -> SampledSystem:
+        """Return the system of the same items with other targets, shape ``(S, n)``; the inverses are kept."""
+        aimed = replace(self, targets=targets.mean(axis=0), samples=replace(self.samples, targets=targets))
+        vars(aimed)["covariance"] = self.covariance
+        return aimed
+
     def solve(self) -> tuple[Float32, float]:
         """Return the stacked factors, shape ``(S * k,)``, and the mean bias; zeros where there is no rating."""
         x, n = self._solution, len(self._solution)
@@ -110,6 +121,6 @@ class SampledSystem(PersonSystem):
     def left_out_errors(self) -> Float64:
         """Return each rating's error as if it had not been used, shape ``(k,)``: error / (1 - leverage)."""
         q = self.samples.regressors
-        errors = (self.samples.targets - np.einsum("snk,sk->sn", q, self._solution)).mean(axis=0)
+        errors = (self.samples.targets - self.fitted).mean(axis=0)
         leverage = np.einsum("snk,skl,snl->n", self._weighted, self.covariance, q, optimize=True) / len(q)
         return np.asarray(errors / np.maximum(1 - leverage, 0.1))
