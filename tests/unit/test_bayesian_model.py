@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import small_world
+from scipy.special import ndtri
 
 import matinee
 from matinee import BayesianMF, Ratings
@@ -157,6 +160,15 @@ def test_on_a_scale_of_whole_stars_4_or_more_comes_as_often_as_promised(split: t
     model = BayesianMF(rank=8, iterations=30, burn_in=10, samples=10).fit(train)
     promised = model.probability(test.user_ids, test.item_ids, 4)
     assert promised.mean() == pytest.approx(np.mean(test.stars >= 4), abs=0.03)
+
+
+def test_a_score_beyond_the_scale_has_an_interval_too(model: BayesianModel) -> None:
+    users, items = model.users.ids[:50], model.items.ids[:50]
+    raised = dataclasses.replace(model, mean=model.mean + 4)
+    assert np.all(raised.predict(users, items) == 5)
+    low, high = raised.predict_interval(users, items, 0.5)
+    assert np.allclose(5 - low, ndtri(0.75) * model.deviations(users, items), rtol=1e-4)
+    assert np.all(high == 5)
 
 
 def test_variances_are_read_off_a_product() -> None:

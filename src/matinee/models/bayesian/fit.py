@@ -24,7 +24,7 @@ from matinee.models.progress import COMPILING, Progress
 if TYPE_CHECKING:
     import polars as pl
 
-LEFT_OUT_EVERY = 2
+LEFT_OUT_EVERY = 4
 """Of the sweeps behind the burn-in, how many pass for each that left-out errors are read off: neighbours are alike."""
 HELD_OUT_BELOW, FOLDS = 10_000, 5
 """With fewer ratings parts are held out, so many in turn: errors read off samples are too small there, by a tenth."""

@@ -171,7 +171,10 @@ class BayesianModel(RatingModel):
         if len(users) != len(items):
             raise ParameterError(f"{len(users)} users and {len(items)} items arrived; give equally many, pair by pair")
         rows = self.users.rows(users), self._item_rows(items), self._days(timestamps, len(users))
-        return self._scores(*rows), self._deviations(*rows)
+        scores = self._scores(*rows)
+        if not self.output.latent:  # an interval around what lies beyond the scale would be too narrow
+            scores = np.clip(scores, *self.scale)
+        return scores, self._deviations(*rows)
 
     @cached_property
     def _new(self) -> Vocabulary:

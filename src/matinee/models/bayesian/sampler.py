@@ -50,7 +50,7 @@ LEAST_VARIANCE = 1e-4
 DAY_S = 86_400
 SET_COLUMNS = 32
 """Of factors that sets' members are drawn in at once."""
-DAYS_EVERY = 4
+DAYS_EVERY = 6
 """Days are drawn in one sweep out of so many: a scan may visit a block as seldom as it likes, in a fixed order. Days
 cost as much as users or items and change little; drawn oftener they made no prediction better, sets did.
 """
@@ -298,7 +298,7 @@ class Chain:
         left, right = self.others(side)
         goal, noise = means or side.rows, float(means is None)
         root = self.roots()
-        who = self.owner if side is self.users else side.left
+        who = side.left[:0] if side is self.users else side.left
         joined = dated and len(self.days) > 0
 
         def work(first: int, last: int) -> None:

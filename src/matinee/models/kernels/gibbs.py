@@ -24,8 +24,12 @@ from matinee.models.kernels.scaled import (
     gather_sum,
     product,
     products,
+    scale_block,
     scale_row,
     scale_sum,
+    scale_sum_block,
+    scale_sum_two_blocks,
+    scale_two_blocks,
     scatter_subtract,
     wide_gather_sum,
     wide_scatter_subtract,
@@ -94,18 +98,32 @@ def normals(counter: Any, key: Any, pairs: int, out: Any) -> None:
 
 @njit(**OPTIONS)
 def regressors(
-    entry: int, k: int, left: Any, right: Any, targets: Any, who: Any, root: Any, joined: bool, A: Any, a_bias: Any,
-    B: Any, b_bias: Any, f: int, G: Any, T: Any,
+    entry: int, k: int, left: Any, right: Any, targets: Any, who: Any, root: Any, own: float, joined: bool, A: Any,
+    a_bias: Any, B: Any, b_bias: Any, f: int, G: Any, T: Any,
 ) -> None:  # fmt: skip
-    """Write k regressors, A or A + B, into G and (target, 1) into T, all times the root of their users' precision."""
-    F = np.uint64(f)
+    """Write k regressors, A or A + B, into G and (target, 1) into T, all times the root of their users' precision: that
+    of `who`, or `own` where `who` is empty.
+    """
+    F, scale = np.uint64(f), np.float32(own)
     for n in range(k):
         e = np.uint64(entry + n)
-        a, goal, scale = np.uint64(left[e]), np.uint64(n) * F, root[np.uint64(who[e])]
+        a, goal = np.uint64(left[e]), np.uint64(n) * F
+        if len(who):
+            scale = root[np.uint64(who[e])]
         t = targets[e] - a_bias[a]
         if joined:
             b = np.uint64(right[e])
-            t -= b_bias[b] + scale_sum(A, a * F, B, b * F, scale, G, goal, F)
+            t -= b_bias[b]
+            if np.uint64(BLOCK) == F:
+                t -= scale_sum_block(A, a * F, B, b * F, scale, G, goal)
+            elif np.uint64(2 * BLOCK) == F:
+                t -= scale_sum_two_blocks(A, a * F, B, b * F, scale, G, goal)
+            else:
+                t -= scale_sum(A, a * F, B, b * F, scale, G, goal, F)
+        elif np.uint64(BLOCK) == F:
+            scale_block(A, a * F, scale, G, goal)
+        elif np.uint64(2 * BLOCK) == F:
+            scale_two_blocks(A, a * F, scale, G, goal)
         else:
             scale_row(A, a * F, scale, G, goal, F)
         T[np.uint64(2 * n)], T[np.uint64(2 * n + 1)] = scale * t, scale
@@ -120,9 +138,10 @@ def sample_block(
     """Draw rows `first` to `last` given everything else; `noise` 1 draws, 0 gives the conditional means.
 
     An entry's target is explained by the row's factors times A, or A + B if `joined`, and its bias, beside what A and
-    B explain alone. `who` names each entry's user and `root` the root of that user's precision. `precision` holds the
-    prior's precision of each factor and, behind them, of the bias. `left_over` gets the rows' sums of squared errors
-    times precision: what the solved system leaves of the targets, plus the noise put in, less the prior's part.
+    B explain alone. `who` names each entry's user, empty where rows are users, and `root` the root of that user's
+    precision. `precision` holds the prior's precision of each factor and, behind them, of the bias. `left_over` gets
+    the rows' sums of squared errors times precision: what the solved system leaves of the targets, plus the noise put
+    in, less the prior's part.
     """
     ld, chunk, pairs = leading(f), min(GATHER_ROWS, max(BLOCK, GATHER_FLOATS // f)), f // 2 + BLOCK // 2
     M, b, z = np.empty(f * ld, np.float32), np.empty(2 * f, np.float32), np.empty(2 * pairs, np.float32)
@@ -131,14 +150,17 @@ def sample_block(
         start_system(_NO_GRAM, np.float32(0), f, ld, M, b)
         middle, tight = np.float64(prior_bias[row]), np.float64(precision[f])
         target_sum, total, over = tight * middle, tight, tight * middle * middle
+        own = root[row] if len(who) == 0 else root[0]
         for start in range(indptr[row], indptr[row + 1], chunk):
             k = min(chunk, indptr[row + 1] - start)
-            regressors(start, k, left, right, targets, who, root, joined, A, a_bias, B, b_bias, f, G, T)
-            for n in range(k):
-                t, w = T[2 * n], T[2 * n + 1]
-                target_sum += t * w
-                total += w * w
-                over += t * t
+            regressors(start, k, left, right, targets, who, root, own, joined, A, a_bias, B, b_bias, f, G, T)
+            sums = np.float32(0), np.float32(0), np.float32(0)  # of a chunk: in float32 these are whole vectors
+            for n in range(np.uint64(k)):
+                t, w = T[np.uint64(2) * n], T[np.uint64(2) * n + np.uint64(1)]
+                sums = sums[0] + t * w, sums[1] + w * w, sums[2] + t * t
+            target_sum += sums[0]
+            total += sums[1]
+            over += sums[2]
             add_gram(G, G, 0, k, f, M, ld)
             add_sums(T, G, k, f, b)
         for j in range(f):

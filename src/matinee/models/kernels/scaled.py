@@ -44,6 +44,42 @@ def _each_block(
     return _total(emit, total)
 
 
+def make_scale(blocks: int) -> tuple[Any, Any]:
+    """Make `scale_row` and `scale_sum` for rows of so many blocks, written out: a loop over one or two takes longer."""
+
+    @intrinsic
+    def scale_row(_context: Any, a: Any, a_start: Any, scale: Any, g: Any, g_start: Any) -> Any:
+        def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            emit = Emitter(builder)
+            source, goal = (emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 3))
+            wide = emit.spread(args[2])
+            for v in range(blocks * VECTORS):
+                emit.store(builder.fmul(emit.load(source, v), wide), goal, v)
+            return context.get_dummy_value()
+
+        return types.void(a, _i64, _f4, g, _i64), code
+
+    @intrinsic
+    def scale_sum(_context: Any, a: Any, a_start: Any, b: Any, b_start: Any, scale: Any, g: Any, g_start: Any) -> Any:
+        def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            emit = Emitter(builder)
+            left, right, goal = (emit.begin(context, signature.args[n], args[n], args[n + 1]) for n in (0, 2, 5))
+            wide, sums = emit.spread(args[4]), [emit.zeros] * 2
+            for v in range(blocks * VECTORS):
+                one, other = emit.load(left, v), emit.load(right, v)
+                emit.store(builder.fmul(builder.fadd(one, other), wide), goal, v)
+                sums[v % 2] = emit.fma(one, other, sums[v % 2])
+            return _total(emit, builder.fadd(*sums))
+
+        return _f4(a, _i64, b, _i64, _f4, g, _i64), code
+
+    return scale_row, scale_sum
+
+
+scale_block, scale_sum_block = make_scale(1)
+scale_two_blocks, scale_sum_two_blocks = make_scale(2)
+
+
 @intrinsic
 def scale_row(_context: Any, a: Any, a_start: Any, scale: Any, g: Any, g_start: Any, floats: Any) -> Any:
     """Write ``G = scale * A``."""
