@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -13,7 +11,7 @@ import matinee
 from matinee import BayesianMF, Ratings
 from matinee.models.bayesian.calibration import LEAST_KEPT, LeftOut, uncertainties
 from matinee.models.bayesian.features import Feature
-from matinee.models.bayesian.sampler import NOISE_SHAPE, NOISE_SHARE, PRIOR_ROWS, Chain, Rows
+from matinee.models.bayesian.sampler import Chain, Rows
 from matinee.models.kernels import gibbs
 
 WIDE = (-1e9, 1e9)
@@ -226,68 +224,6 @@ def test_a_chain_finds_the_factors_in_a_few_sweeps() -> None:
     chain = chain_of(matinee.load("sample").ratings, rank=10, sets=False, time=False, threads=None)
     errors = [chain.step() for _ in range(10)]
     assert errors[-1] < 0.86
-
-
-@dataclass(eq=False)
-class GivenRows(Rows):
-    """Rows whose mean and precision are known."""
-
-    def draw_hyper(self, *_: object) -> None:
-        """Leave both as they are."""
-
-
-def given(chain: Chain) -> None:
-    for rows in (chain.users, chain.items, chain.day_side):
-        rows.rows = GivenRows(rows.rows.factors, rows.rows.biases, chain.rank, rows.rows.beforehand)
-        rows.rows.precision[:] = 4
-        for sets in rows.sets + rows.features:
-            sets.rows = GivenRows(sets.rows.factors, sets.rows.biases, chain.rank, sets.rows.beforehand)
-            sets.rows.precision[:] = 9
-
-
-def draw_truth(chain: Chain, rng: np.random.Generator) -> tuple[float, float]:
-    """Draw everything from the prior and stars from that; return the noise's precision and the first pair's stars."""
-
-    def rows_of(n: int, precision: float) -> np.ndarray:
-        return rng.normal(0, precision**-0.5, (n, chain.rank + 1))
-
-    sides = []
-    for side in (chain.users, chain.items):
-        rows = rows_of(len(side.rows.biases), 4)
-        for sets in side.sets + side.features:
-            for member, row in enumerate(rows_of(len(sets.indptr) - 1, 9)):
-                owners = sets.owners[sets.indptr[member] : sets.indptr[member + 1]]
-                rows[owners] += sets.weight[owners, None] * row
-        sides.append(rows)
-    alpha = rng.gamma(PRIOR_ROWS / 2, 2 / (PRIOR_ROWS * NOISE_SHARE * chain.variance))
-    tau = rng.gamma(NOISE_SHAPE / 2, 2 / NOISE_SHAPE, len(chain.tau))
-    p, q = sides[0][chain.owner], sides[1][chain.users.left]
-    score = (p[:, :-1] * q[:, :-1]).sum(1) + p[:, -1] + q[:, -1]
-    stars = score + rng.normal(size=len(score)) / np.sqrt(alpha * tau[chain.owner])
-    chain.users.targets = stars.astype(np.float32)
-    chain.items.targets = chain.users.targets[chain.items.order]
-    return alpha, score[0]
-
-
-def test_simulation_based_calibration_of_prediction_and_noise() -> None:
-    """Ranks of the truth among posterior draws are uniform (Talts et al. 2018, "Validating Bayesian Inference
-    Algorithms with Simulation-Based Calibration").
-    """
-    draws, ranks = 9, []
-    for run in range(150):
-        chain = chain_of(world(seed=run, n=60), rank=2, seed=run, features=features(10))
-        given(chain)
-        alpha, score = draw_truth(chain, np.random.default_rng([7, run]))
-        seen = []
-        for sweep in range(20 + 6 * draws):
-            chain.step()
-            if sweep >= 20 and sweep % 6 == 0:
-                seen.append((chain.alpha, scores(chain)[0]))
-        seen = np.array(seen[-draws:])
-        ranks.append([(seen[:, 0] < alpha).sum(), (seen[:, 1] < score).sum()])
-    for column in np.array(ranks).T:
-        counts = np.bincount(column // 2, minlength=5)
-        assert chisquare(counts).pvalue > 1e-3, counts
 
 
 @pytest.mark.parametrize("rank", [3, 40])
