@@ -140,6 +140,14 @@ def test_a_difference_within_noise_changes_nothing() -> None:
     assert preferred.choice == Choice(ALS(), "because", "fast")
 
 
+def test_a_difference_that_nobody_sees_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Choice(OVERFITTED, "because", "fast")
+    behind = prefer(asked, *parts()).metrics["rmse"] - matinee.rmse(OVERFITTED.fit(parts()[0]), parts()[1])
+    for least, stays in ((-behind - 1e-6, False), (-behind + 1e-6, True)):
+        monkeypatch.setattr("matinee.evaluation.choice.LEAST_GAIN", least)
+        assert (prefer(asked, *parts()).choice == asked) is stays
+
+
 def test_of_two_that_are_better_the_best_is_taken() -> None:
     worse = BayesianMF(rank=64, iterations=1, burn_in=0, samples=1)  # one draw from nowhere
     preferred = prefer(Choice(worse, quality="best"), *parts())

@@ -2,7 +2,7 @@
 
 What a model would take is estimated before anything is fitted. Whether it is worth that is seen where training measures
 it anyway: what is simpler is fitted on the same part and measured on the same held-out ratings, and takes its place
-only where it errs less by more than two standard errors of the difference.
+only where it errs less by more than two standard errors of the difference, and by so much that it shows.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 QUALITIES = ("fast", "best")
+LEAST_GAIN = 0.002
+"""Stars of RMSE for which a simpler model takes the place of the one asked for. Where ratings are many, less can be
+beyond noise, but another seed of the same model differs by a quarter of it, and the simplest knows no intervals.
+"""
 BLURBS = {
     "fast": "quality is fast; best (BayesianMF) errs less, but trains much longer and takes more memory",
     "best": "quality is best: the lowest error, at a much longer training and more memory than fast (ALS)",
@@ -198,7 +202,7 @@ def prefer(
     scores = [star_score(model, held_out) for model in models]
     share = len(held_out) / len(train)
     gaps = [difference(scores[:1], [score], larger_is_better=False, share=share) for score in scores]
-    better = [n for n, gap in enumerate(gaps) if free and gap.value < 0 and not gap.within_noise]
+    better = [n for n, gap in enumerate(gaps) if free and gap.value < -LEAST_GAIN and not gap.within_noise]
     best = min(better, key=lambda n: gaps[n].value, default=0)
     others = {name_of(learners[n]): scores[n].metrics | _behind(n, gaps[n]) for n in range(len(learners)) if n != best}
     if best:
