@@ -46,13 +46,13 @@ UNITS = ("seconds", "processor_seconds", "shuffled_bytes")
 STEPS = ("ALS.fit", "train, plain", "train, biases", "Spark, file to factors", "read", "gather and save")
 
 
-def descendants() -> list[Path]:
-    """The processes that this one started: Java, and its workers in Python."""
+def descendants_of(roots: set[str]) -> list[Path]:
+    """Processes and all that they started: Java, and its workers in Python."""
     parents = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             parents[status.parent.name] = status.read_text().rsplit(")", 1)[1].split()[1]
-    ours, before = {str(os.getpid())}, 0
+    ours, before = set(roots), 0
     while len(ours) > before:
         before = len(ours)
         ours |= {child for child, parent in parents.items() if parent in ours}
@@ -62,7 +62,7 @@ def descendants() -> list[Path]:
 def peak_bytes() -> int:
     """The most memory that Java has taken, by /proc."""
     peaks = [0]
-    for child in descendants():
+    for child in descendants_of({str(os.getpid())}):
         status = dict(line.split(":", 1) for line in (child / "status").read_text().splitlines())
         if status["Name"].strip() == "java":
             peaks.append(int(status["VmHWM"].split()[0]) * 1024)
@@ -72,7 +72,7 @@ def peak_bytes() -> int:
 def processor_seconds() -> float:
     """What they have used, and what those did that have ended."""
     ticks = 0
-    for child in descendants():
+    for child in descendants_of({str(os.getpid())}):
         fields = (child / "stat").read_text().rsplit(")", 1)[1].split()
         ticks += sum(int(field) for field in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")

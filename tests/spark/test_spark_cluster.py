@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,87 +12,51 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyspark
 import pytest
+from bench.loopback import QUICK_START, SPARK_HOME, Cluster, environment, running_cluster
 
 import matinee
 from matinee.registry import Registry
 
 pytestmark = [pytest.mark.xdist_group("cluster"), pytest.mark.timeout(300)]  # processes of its own: on either worker
 
-SPARK_HOME = Path(pyspark.__file__).parent
-CONF = ["spark.executor.memory=512m", "spark.driver.memory=512m", "spark.cores.max=2", "spark.executor.cores=1"]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def environment() -> dict[str, str]:
-    """What Spark's own scripts need."""
-    return os.environ | {
-        "SPARK_HOME": str(SPARK_HOME), "SPARK_SCALA_VERSION": "2.13", "SPARK_DAEMON_MEMORY": "256m",
-        "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable,
-    }  # fmt: skip
-
-
-class Cluster:
-    """A master and workers, by Spark's own launcher."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.url = f"spark://127.0.0.1:{self.port}"
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, role: str, *arguments: str) -> subprocess.Popen[bytes]:
-        command = [str(SPARK_HOME / "bin" / "spark-class"), f"org.apache.spark.deploy.{role}", "--host", "127.0.0.1"]
-        with self.log(len(self.processes)).open("wb") as log:
-            process = subprocess.Popen(
-                [*command, *arguments], env=environment(), stdout=log, stderr=log, start_new_session=True
-            )
-        self.processes.append(process)
-        return process
-
-    def log(self, number: int) -> Path:
-        return self.folder / f"{number}.log"
-
-    def says(self, number: int, pattern: str, seconds: float = 90) -> None:
-        deadline = time.monotonic() + seconds
-        while not re.search(pattern, self.log(number).read_text(errors="replace")):
-            assert time.monotonic() < deadline, f"{pattern!r} is not in {self.log(number).read_text()[-2000:]}"
-            time.sleep(0.1)
-
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """Kill a process with its executors: they are of its session."""
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=30)
+SETTINGS = {
+    "spark.executor.memory": "512m", "spark.driver.memory": "512m", "spark.executor.cores": "1",
+    "spark.shuffle.io.retryWait": "1s", "spark.eventLog.enabled": "true", "spark.eventLog.compress": "false",
+}  # fmt: skip
+ENVIRONMENT = environment() | {"JDK_JAVA_OPTIONS": QUICK_START}
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    folder = tmp_path_factory.mktemp("cluster")
-    cluster = Cluster(folder)
-    try:
-        cluster.start("master.Master", "--port", str(cluster.port), "--webui-port", str(free_port()))
-        cluster.says(0, "I have been elected leader")
-        for number in (1, 2):
-            web, work = str(free_port()), str(folder / f"work{number}")
-            sizes = ["--cores", "1", "--memory", "600m", "--webui-port", web, "--work-dir", work]
-            cluster.start("worker.Worker", *sizes, cluster.url)
-        for number in (1, 2):
-            cluster.says(number, "Successfully registered with master")
+    with running_cluster(tmp_path_factory.mktemp("cluster"), "600m", ENVIRONMENT) as cluster:
         yield cluster
-    finally:
-        for process in cluster.processes:
-            cluster.kill(process)
 
 
-MODEL = ["--rank", "4", "--iterations", "12", "--no-biases", "--regularization", "0.1", "--test", "0", "--no-picks"]
-PLAIN = matinee.ALS(rank=4, iterations=12, biases=False, regularization=0.1)
+class Events:
+    """Spark's own log of a job, written as it works."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+
+    def flags(self, **conf: str) -> list[str]:
+        settings = SETTINGS | {"spark.eventLog.dir": self.folder.as_uri()} | conf
+        return [flag for name, value in settings.items() for flag in ("--conf", f"{name}={value}")]
+
+    def of(self, kind: str) -> list[str]:
+        lines = [line for file in self.folder.rglob("events*") for line in file.read_text("utf-8").splitlines()]
+        return [line for line in lines if line.startswith(f'{{"Event":"SparkListener{kind}"')]
+
+    def await_factors(self, iteration: int, job: subprocess.Popen[str]) -> None:
+        """Wait until a stage has ended that made the films' factors of an iteration, a checkpoint of Spark's ALS."""
+        while not any(f'"itemFactors-{iteration}"' in line for line in self.of("StageCompleted")):
+            assert job.poll() is None
+            time.sleep(0.1)
+
+
+MODEL = ["--rank", "4", "--iterations", "8", "--no-biases", "--regularization", "0.1", "--test", "0", "--no-picks"]
+PLAIN = matinee.ALS(rank=4, iterations=8, biases=False, regularization=0.1)
 
 
 class Data(NamedTuple):
@@ -132,32 +94,32 @@ def test_a_plain_script_for_spark_submit(cluster: Cluster, data: Data, tmp_path:
     page = (Path(__file__).resolve().parents[2] / "docs/scaling.md").read_text("utf-8")
     [script] = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     (tmp_path / "job.py").write_text(script)
-    conf = [flag for pair in CONF for flag in ("--conf", pair)]
+    events, java = Events(tmp_path / "events"), "-Dmatinee.given=yes"
+    conf = events.flags(**{"spark.cores.max": "1", "spark.executor.extraJavaOptions": java, "spark.ui.enabled": "true"})
     command = [SPARK_HOME / "bin" / "spark-submit", "--master", cluster.url, *conf, tmp_path / "job.py"]
     arguments = ["train", data.file, "--engine", "spark", "--home", tmp_path / "home", *MODEL]
-    done = subprocess.run([*command, *arguments], env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run([*command, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "promoted: model" in done.stdout
     data.check(tmp_path / "home")
+    settings = json.loads(events.of("EnvironmentUpdate")[0])["Spark Properties"]
+    assert settings["spark.executor.extraJavaOptions"].endswith(f"-Xss32m {java}")  # ours beside what was given
+    assert settings["spark.ui.enabled"] == "true"
 
 
 def test_a_worker_dies_and_the_model_is_as_good(cluster: Cluster, data: Data, tmp_path: Path) -> None:
     program = Path(sys.executable).parent / "matinee"
-    conf = [flag for pair in CONF for flag in ("--conf", pair)]
+    events = Events(tmp_path / "events")
     command = [program, "train", data.file, "--engine", "spark", "--master", cluster.url, "--home", tmp_path / "home"]
-    killed, said = False, []
+    conf = events.flags(**{"spark.cores.max": "2"})
     with subprocess.Popen(
-        [*command, *conf, *MODEL], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        [*command, *conf, *MODEL], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
     ) as job:
-        assert job.stderr is not None
-        for line in job.stderr:
-            said.append(line)
-            if "ratings on Spark" in line:  # read and numbered: now it trains
-                time.sleep(2)
-                assert job.poll() is None
-                cluster.kill(cluster.processes[2])
-                killed = True
-    assert job.returncode == 0, "".join(said)[-2000:]
-    assert killed
-    cluster.says(0, "Removing worker|Lost|disassociated|Received unregister")
+        events.await_factors(0, job)
+        assert len(events.of("ExecutorAdded")) == 2
+        cluster.kill(cluster.processes[2])
+        assert '"itemFactors-5"' not in "".join(events.of("StageCompleted"))  # it was in the midst of training
+        _, said = job.communicate()
+    assert job.returncode == 0, said[-2000:]
+    assert len(events.of("ExecutorRemoved")) == 1
     data.check(tmp_path / "home")

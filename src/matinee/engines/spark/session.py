@@ -14,6 +14,7 @@ from matinee.errors import EngineError, MissingExtraError, ParameterError
 
 try:
     from py4j.protocol import Py4JError
+    from pyspark import SparkConf, SparkContext
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 except ImportError as error:
@@ -21,6 +22,7 @@ except ImportError as error:
 
 STACK = "-Xss32m"
 """The lineage of many iterations, sent to the executors, overflows an ordinary stack."""
+JAVA_OPTIONS = ("spark.driver.extraJavaOptions", "spark.executor.extraJavaOptions")
 
 TASKS_PER_CORE = 2
 
@@ -87,7 +89,7 @@ def _one_line() -> Iterator[None]:
 def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSession:
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     url = master or (None if submitted else "local[*]")
-    settings = _defaults() | conf
+    settings = _settings((_submitted() if submitted else {}) | conf)
     if url is not None and on_this_machine(url):
         settings = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"} | settings
     builder = SparkSession.builder.appName("matinee")
@@ -110,16 +112,24 @@ def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSessi
     return session
 
 
-def _defaults() -> dict[str, str]:
+def _submitted() -> dict[str, str]:
+    """Return what spark-submit was given."""
+    SparkContext._ensure_initialized()
+    return dict(SparkConf().getAll())
+
+
+def _settings(conf: Mapping[str, str]) -> dict[str, str]:
+    """Put what was given in place of our settings; options of Java come beside ours."""
+    java = {name: f"{STACK} {conf.get(name, '')}".strip() for name in JAVA_OPTIONS}
     return {
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.driver.extraJavaOptions": STACK,
-        "spark.executor.extraJavaOptions": STACK,
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.inMemoryColumnarStorage.compressed": "false",  # arrays do not shrink, and to try costs time
         "spark.sql.session.timeZone": "UTC",
         "spark.driver.maxResultSize": "0",  # factors and ratings are gathered on purpose, their size stated before
+        **conf,
+        **java,
     }
 
 
