@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 import small_world
@@ -105,6 +106,14 @@ def test_a_wrong_title_gets_suggestions() -> None:
 def test_an_unknown_id_is_refused(movie_id: object) -> None:
     with pytest.raises(UnknownMovieError, match="there is no movie"):
         CATALOGUE.movie(movie_id)  # type: ignore[arg-type]
+
+
+def test_unknown_ids_among_known_ones_have_no_row() -> None:
+    known, row = CATALOGUE.ids.ids[3].item(), 3
+    assert CATALOGUE.known_rows([]).tolist() == []
+    for strange in (-1, 10**30, True, None, "1", 1.5, [1], np.float64(1)):
+        assert CATALOGUE.known_rows([known, strange, known]).tolist() == [row, -1, row]  # type: ignore[list-item]
+    assert CATALOGUE.known_rows([np.int64(known), np.int32(known)]).tolist() == [row, row]  # type: ignore[list-item]
 
 
 def test_ids_that_are_text() -> None:

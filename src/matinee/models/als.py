@@ -296,7 +296,7 @@ class ALSModel(RatingModel):
     def _whole_system(self, person: Person) -> PersonSystem:
         """Return their system with every rating in full: a group's average person has none, ratings may have faded."""
         system = person.system
-        if system is None or not np.array_equal(system.weights, np.ones_like(system.weights)):
+        if system is None or (system.weights != 1).any():
             return self.person_system(person.item_rows, person.stars)
         return system
 
@@ -344,8 +344,8 @@ class ALSModel(RatingModel):
         """State one person's system: the training's user step."""
         weights = np.ones(len(stars), np.float32) if emphasis is None else emphasis
         return PersonSystem(
-            factors=self.item_factors[item_rows], weights=weights,
-            targets=weights * (stars - self.item_biases[item_rows] - np.float32(self.mean)),
+            factors=self.item_factors.take(item_rows, axis=0), weights=weights,
+            targets=weights * (stars - self.item_biases.take(item_rows) - np.float32(self.mean)),
             regularization=float(self.params.row_regularization(weights.sum())),
             bias_regularization=self.params.bias_damping if self.params.biases else None,
         )  # fmt: skip

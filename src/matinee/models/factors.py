@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ FEW_RATINGS = 10.0
 EPSILON = float(np.finfo(np.float32).eps)
 PAIRS_AT_ONCE = 1 << 14
 """Pairs whose factors are gathered at a time: at rank 64 they fill 8 MiB, which the caches hold."""
+
+_Sizes = TypeVar("_Sizes", float, npt.NDArray[np.float64])
 
 __all__ = ["FactorModel", "Id", "Person", "PersonSystem", "RatingModel"]
 
@@ -216,10 +218,9 @@ class FactorModel(ABC):
         """Size of the largest item bias."""
         return float(np.abs(self.item_biases).max(initial=0))
 
-    def rounding(self, norms: npt.ArrayLike, constants: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    def rounding(self, norms: _Sizes, constants: _Sizes) -> _Sizes:
         """Bound what float32 products may be off, for people with factors so long and so much added to every score."""
-        size = np.multiply(norms, self.largest_norm) + self.largest_bias + np.abs(constants)
-        return np.asarray(EPSILON * (self.rank + 4) * size, np.float64)
+        return EPSILON * (self.rank + 4) * (norms * self.largest_norm + self.largest_bias + abs(constants))
 
     def similar_items(self, item_id: Id, n: int = 10) -> tuple[Ids, Float32]:
         """Find the items whose factors point the same way, best first, the item itself left out.

@@ -279,23 +279,24 @@ class ImplicitModel(FactorModel):
     params: ImplicitALS
 
     @cached_property
-    def gram(self) -> Float32:
+    def gram(self) -> Float64:
         """Sum of the outer products of all items' factors, shape ``(rank, rank)``; without a compiled kernel."""
         rank = self.item_factors.shape[1]
         total = np.zeros((rank, rank))
         for first in range(0, len(self.item_factors), GRAM_ROWS):
             block = np.asarray(self.item_factors[first : first + GRAM_ROWS], np.float64)
             total += block.T @ block
-        return total.astype(np.float32)
+        return total
 
     def person_system(self, item_rows: Int32, stars: Float32, emphasis: Float32 | None = None) -> PersonSystem:
         """State one person's system: the training's user step; ratings that say nothing have no weight in it."""
         w, t = self.params.weights(stars, self.scale)
-        counts = np.ones(len(stars), np.float32) if emphasis is None else emphasis
-        likes, w, t = counts[w > 0].sum(), counts * w, counts * t
+        likes = float(np.count_nonzero(w))
+        if emphasis is not None:
+            likes, w, t = float(emphasis[w > 0].sum()), emphasis * w, emphasis * t
         pair_weight = float(self.params.pair_weights(likes))
         mass = float(w.sum()) + pair_weight * len(self.items)
         return PersonSystem(
-            factors=self.item_factors[item_rows], weights=w, targets=t, gram=np.float32(pair_weight) * self.gram,
+            factors=self.item_factors.take(item_rows, axis=0), weights=w, targets=t, gram=pair_weight * self.gram,
             regularization=float(self.params.row_regularization(likes, mass)),
         )  # fmt: skip

@@ -139,9 +139,9 @@ def _candidates(model: FactorModel, allowed: Bools | None) -> _Candidates:
 
 
 def _slack(model: FactorModel, user_rows: npt.NDArray[np.integer]) -> Float32:
-    norms = np.linalg.norm(model.user_factors[user_rows], axis=1)
+    norms = np.linalg.norm(model.user_factors[user_rows], axis=1).astype(np.float64)
     constants = model.user_biases[user_rows].astype(np.float64) + model.mean
-    return model.rounding(norms, constants).astype(np.float32)
+    return np.asarray(model.rounding(norms, constants), np.float32)
 
 
 def _list_block(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -60,48 +61,52 @@ class PersonSystem:
         rows[:, rank:] = 1
         return rows
 
-    def _apply_inverse(self, right: Float64) -> Float64:
-        from scipy.linalg.lapack import dpotrs
-
-        return np.asarray(dpotrs(self._cholesky, right)[0], np.float64)
-
     @cached_property
-    def _cholesky(self) -> Float64:
-        """The upper triangle, by LAPACK itself: SciPy's checks around it take as long as the work."""
-        from scipy.linalg.lapack import dpotrf
+    def _solved(self) -> tuple[Float64, Float64]:
+        """A's upper triangle (Cholesky) and x, by LAPACK itself: SciPy's checks around it take as long as the work."""
+        from scipy.linalg.lapack import dposv
 
-        rank = self.factors.shape[1]
-        a = (self._rows * self.weights[:, None]).T @ self._rows
+        rank, rows = self.factors.shape[1], self._rows
+        if (self.weights != 1).any():
+            rows = rows * np.sqrt(self.weights, dtype=np.float64)[:, None]
+        a = rows.T @ rows  # of one array with itself: half the work
         diagonal = a.reshape(-1)[:: len(a) + 1]
         diagonal[:rank] += self.regularization
         if self.gram is not None:
             a[:rank, :rank] += self.gram
         if self.bias_regularization is not None:
             diagonal[rank] += self.bias_regularization
-        factor, failed = dpotrf(a.T, clean=False, overwrite_a=True)  # symmetric; transposed as LAPACK wants it
+        # symmetric; transposed as LAPACK wants it
+        pull = self.targets.astype(np.float64) @ self._rows
+        factor, solution, failed = dposv(a.T, pull, overwrite_a=True, overwrite_b=True)
         if failed:
             raise np.linalg.LinAlgError("a person's system is not positive definite")
-        return np.asarray(factor)
+        return factor, solution
+
+    def _leverages(self, rows: Float64) -> Float64:
+        from scipy.linalg.lapack import dtrtrs
+
+        halfway = dtrtrs(self._solved[0], rows.T, trans=1)[0]  # U^-T v, whose squares add up to v A^-1 v
+        return np.asarray(np.einsum("kn,kn->n", halfway, halfway), np.float64)
 
     @property
     def says_nothing(self) -> bool:
         """True where no rating has a target, so that the solution is zero."""
-        return not np.any(self.targets)
+        return not self.targets.any()
 
     def solve(self) -> tuple[Float32, float]:
         """Return the factors, shape ``(rank,)``, and the bias; zeros where the ratings say nothing."""
         rank = self.factors.shape[1]
         if self.says_nothing:
             return np.zeros(rank, np.float32), 0.0
-        solution = self._apply_inverse(self._rows.T @ self.targets.astype(np.float64))
+        solution = self._solved[1]
         return solution[:rank].astype(np.float32), float(solution[rank:].sum())
 
     def leverages(self, item_factors: npt.NDArray[np.floating]) -> Float64:
         """Return v A^-1 v of n items, shape ``(n,)``: how uncertain the person's part of their scores is, in units of
         the variance of one rating.
         """
-        rows = self._bordered(item_factors).T
-        return np.asarray(np.einsum("kn,kn->n", rows, self._apply_inverse(rows)), np.float64)
+        return self._leverages(self._bordered(item_factors))
 
     def left_out_errors(self) -> Float64:
         """Return each rating's error as if it had not been used, shape ``(k,)``: error / (1 - leverage)."""
@@ -109,8 +114,8 @@ class PersonSystem:
         targets = np.asarray(self.targets, np.float64)
         if not len(targets):
             return targets
-        errors = targets / weights - self._rows @ self._apply_inverse(self._rows.T @ targets)
-        return np.asarray(errors / np.maximum(1 - weights * self.leverages(self.factors), 0.1), np.float64)
+        errors = targets / weights - self._rows @ self._solved[1]
+        return np.asarray(errors / np.maximum(1 - weights * self._leverages(self._rows), 0.1), np.float64)
 
     def contributions(self, item_factors: npt.NDArray[np.floating]) -> Float64:
         """Return what each rating adds to the score of each of n items.
@@ -127,8 +132,10 @@ class PersonSystem:
         """
         if self.says_nothing:
             return np.zeros((len(item_factors), len(self.targets)))
-        reach = self._apply_inverse(self._bordered(item_factors).T)
-        return (self._rows @ reach).T * np.asarray(self.targets, np.float64)
+        from scipy.linalg.lapack import dpotrs
+
+        reach = dpotrs(self._solved[0], self._bordered(item_factors).T)[0]
+        return np.asarray((self._rows @ reach).T * np.asarray(self.targets, np.float64), np.float64)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -165,7 +172,8 @@ class Person:
 
     def kept(self) -> Person:
         """Return them without what only reasons need, a hundred times the size of the rest."""
-        return replace(self, system=None, variability=self.model.variability(self))
+        variability = self.model.variability(self)
+        return Person(self.model, self.item_rows, self.stars, self.factors, self.bias, None, self.row, variability)
 
     def scores(self) -> Float32:
         """Score every item, shape ``(n_items,)``, not clipped."""
@@ -181,14 +189,18 @@ class Person:
 
     def exact_scores(self, item_rows: npt.NDArray[np.integer]) -> Float64:
         """Score some items, not clipped, such that the bits depend on nothing else; see `matinee.models.topk`."""
-        inner = exact_scores(self.model.item_factors[item_rows], self.factors)
-        biases = self.model.item_biases[item_rows].astype(np.float64)
-        return np.asarray(inner + biases + (self.bias + self.model.mean), np.float64)
+        inner = exact_scores(self.model.item_factors.take(item_rows, axis=0), self.factors)
+        return inner + self.model.item_biases.take(item_rows) + (self.bias + self.model.mean)
+
+    @property
+    def length(self) -> float:
+        """Length of the factors."""
+        return math.sqrt(float(self.factors @ self.factors))
 
     @property
     def rounding(self) -> float:
         """A bound of the difference between `scores` and `exact_scores` of any item."""
-        return float(self.model.rounding(np.linalg.norm(self.factors), self.bias + self.model.mean))
+        return float(self.model.rounding(self.length, self.bias + self.model.mean))
 
     def best(self, n: int, allowed: Bools | None = None, *, include_seen: bool = False) -> tuple[Int64, Float64]:
         """Return the rows and exact scores of the `n` best allowed items, best first, ties by row."""

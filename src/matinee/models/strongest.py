@@ -17,52 +17,54 @@ from matinee.models.factors import FactorModel
 from matinee.models.person import Person
 from matinee.models.topk import shortlist
 
-FIRST = 512
-"""How many items are scored before the first look whether the rest can matter; the next is after twice as many."""
+FIRST = 1024
+"""How many items are scored before the first look whether the rest can matter; more where the list is long."""
 HEAD = 4096
-"""The longest vectors, kept side by side: gathering them anew takes longer than scoring them."""
+"""The longest vectors, kept side by side: how many are scored before the second look, which is the last."""
 
 
 @dataclass(frozen=True, eq=False)
 class ByLength:
-    """Items in the order of their vectors' lengths.
+    """The items with the longest vectors, and how far the others may reach.
 
     Attributes
     ----------
     model
         Whose items.
-    order
-        Shape ``(n_items,)``: rows, the longest vector first.
-    names
-        Shape ``(n_items,)``: what they are called outside, in that order; rows too where nothing else was said.
-    lengths, biases
-        Shapes ``(n_items,)``, in that order.
-    biases_after
-        Shape ``(n_items,)``: the largest bias from each place of that order on.
     head
-        Shape ``(at most HEAD, rank)``: the longest vectors.
+        Shape ``(n, rank)``, n at most `HEAD`: the longest vectors, the longest first.
+    names
+        Shape ``(n,)``: what those items are called outside; their rows where nothing else was said.
+    biases
+        Shape ``(n,)``.
+    lengths_after, biases_after
+        Shapes ``(n + 1,)``: the largest length and the largest bias of all items from each place of that order on, 0
+        and minus infinity where none is left.
     """
 
     model: FactorModel
-    order: Int64
-    names: Int64
-    lengths: Float32
-    biases: Float32
-    biases_after: Float32
     head: Float32
+    names: Int64
+    biases: Float32
+    lengths_after: Float32
+    biases_after: Float32
 
     @classmethod
     def of(cls, model: FactorModel, names: npt.NDArray[np.integer] | None = None) -> ByLength:
         """Sort the items of a model; `names`, shape ``(n_items,)``, number them as `allowed` and answers do."""
         lengths = np.linalg.norm(model.item_factors, axis=1)
         order = np.argsort(-lengths, kind="stable")
-        biases = model.item_biases[order]
-        largest = np.maximum.accumulate(biases[::-1])[::-1]
-        named = order if names is None else names[order].astype(np.int64)
-        return cls(model, order, named, lengths[order], biases, largest, np.array(model.item_factors[order[:HEAD]]))
+        first, biases = order[:HEAD], model.item_biases[order]
+        largest = np.maximum.accumulate(np.append(biases, np.float32(-np.inf))[::-1])[::-1]
+        after = slice(len(first) + 1)
+        return cls(
+            model, np.array(model.item_factors[first]), first if names is None else names[first].astype(np.int64),
+            biases[: len(first)], np.append(lengths[order], np.float32(0))[after], largest[after],
+        )  # fmt: skip
 
-    def shortlist(self, person: Person, k: int, allowed: Bools) -> Int64:
-        """Return everything, by name, that may be among the person's `k` best allowed items.
+    def shortlist(self, person: Person, k: int, allowed: Bools) -> Int64 | None:
+        """Return everything, by name, that may be among the person's `k` best allowed items; None where it takes more
+        than the longest vectors to be certain.
 
         Parameters
         ----------
@@ -75,27 +77,29 @@ class ByLength:
 
         Returns
         -------
-        Int64
+        Int64 or None
             What `topk.shortlist` returns of all scores, in no particular order.
         """
-        n, slack, length = len(self.order), person.rounding, float(np.linalg.norm(person.factors))
-        constant = np.float32(person.bias + self.model.mean)
-        names, scores = np.empty(0, np.int64), np.empty(0, np.float32)
-        first, last = 0, min(max(FIRST, 4 * k), n)
+        n, length, constant = len(self.head), person.length, person.bias + self.model.mean
+        slack, stop = self.model.rounding(length, constant), min(max(FIRST, 4 * k), n)
         while True:
-            block = self.names[first:last]
-            mask = allowed[block]
-            found = (self._vectors(first, last) @ person.factors + self.biases[first:last])[mask] + constant
-            names = np.concatenate([names, block[mask]]) if first else block[mask]
-            scores = np.concatenate([scores, found]) if first else found
-            best = shortlist(scores, k, None, slack)
-            names, scores = names[best], scores[best]
-            if last == n:
-                return names
-            reach = length * float(self.lengths[last]) + float(self.biases_after[last] + constant)
-            if len(names) >= k and reach < float(scores.min()) - slack:
-                return names
-            first, last = last, min(2 * last, n)
+            names = self.names[:stop]
+            scores = self.head[:stop] @ person.factors
+            scores += self.biases[:stop]
+            scores += np.float32(constant)
+            best = shortlist(scores, k, allowed[names], slack)
+            if stop == len(self.model.items):
+                return names[best]
+            if len(best) >= k:
+                bar = float(scores[best].min(initial=np.inf)) - slack - constant
+                if self._reach(stop, length) < bar:
+                    return names[best]
+                if not self._reach(n, length) < bar:  # a second look would hardly be enough
+                    return None
+            if stop == n:
+                return None
+            stop = n
 
-    def _vectors(self, first: int, last: int) -> Float32:
-        return self.head[first:last] if last <= len(self.head) else self.model.item_factors[self.order[first:last]]
+    def _reach(self, place: int, length: float) -> float:
+        """Bound the products, biases included, of everything from a place of the order on."""
+        return length * float(self.lengths_after[place]) + float(self.biases_after[place])

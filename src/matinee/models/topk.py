@@ -67,5 +67,5 @@ def exact_scores(item_factors: Float32, factors: Float32) -> Float64:
     """
     if not len(factors):
         return np.zeros(len(item_factors))
-    products = item_factors.astype(np.float64) * factors.astype(np.float64)
+    products = np.multiply(item_factors, factors, dtype=np.float64)
     return np.add.accumulate(products, axis=1)[:, -1]

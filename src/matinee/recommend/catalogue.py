@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 SUGGESTIONS = 3
 MEAN_DIGITS = 4
 """Digits of a mean that are shown; it is kept in 32 bits, which know about six."""
-_PLAIN = frozenset((int, str))
-_KINDS = _PLAIN | {np.int64, np.int32, np.str_}
+_NUMBERS = frozenset((int,))
+_KINDS = _NUMBERS | {str, np.int64, np.int32, np.str_}
 
 
 @dataclass(frozen=True)
@@ -91,20 +92,17 @@ class Catalogue:
 
     def known_rows(self, movie_ids: Iterable[Id]) -> Int32:
         """Return the rows of films, -1 for ids that are not in the catalogue (or not of its kind)."""
-        wanted, find = list(movie_ids), self._row_of.get
-        if not _PLAIN.issuperset(map(type, wanted)):  # True and 1.0 are no ids, though a dict takes them for 1
-            rows = [find(value, -1) if type(value) in _KINDS else -1 for value in wanted]
-        else:
-            rows = [find(value, -1) for value in wanted]
-        return np.array(rows, np.int32)
-
-    def has_all(self, movie_ids: Mapping[Id, Any]) -> bool:
-        """Tell whether the catalogue has all of them, numbers of its own kind or text."""
-        return movie_ids.keys() <= self._row_of.keys()
+        wanted = list(movie_ids)
+        if self.ids.ids.dtype.kind == "i" and _NUMBERS.issuperset(map(type, wanted)):
+            with suppress(OverflowError):
+                return self.ids.rows(np.array(wanted, np.int64))
+        find = self._row_of.get
+        # True and 1.0 are no ids, though a table of Python's takes them for 1
+        return np.array([find(value, -1) if type(value) in _KINDS else -1 for value in wanted], np.int32)
 
     @cached_property
     def _row_of(self) -> dict[Id, int]:
-        """A table of Python's, since a person's few ids are looked up faster there than in an array."""
+        """For ids of any kind; those that are all numbers are looked up without it."""
         return {movie_id: row for row, movie_id in enumerate(self.ids.ids.tolist())}
 
     def movie(self, movie_id: Id) -> Movie:

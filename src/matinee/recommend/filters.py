@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, KeysView, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -108,10 +109,10 @@ class Filters:
         return masks
 
 
-def names_of(kind: Any) -> KeysView[str]:
-    """Return the names of the fields of a dataclass, without a loop over them: a list asks for six."""
-    names: dict[str, Any] = kind.__dataclass_fields__
-    return names.keys()
+@cache
+def names_of(kinds: tuple[Any, ...]) -> frozenset[str]:
+    """Return the names of the fields of dataclasses, `ratings` apart, which is no option."""
+    return frozenset(field.name for kind in kinds for field in fields(kind)) - {"ratings"}
 
 
 def checked(options: Mapping[str, Any], *kinds: Any) -> Mapping[str, Any]:
@@ -122,10 +123,9 @@ def checked(options: Mapping[str, Any], *kinds: Any) -> Mapping[str, Any]:
     ParameterError
         Naming those that are not, and what there is.
     """
-    known = set[str]().union(*map(names_of, kinds)) - {"ratings"}
-    if unknown := sorted(options.keys() - known):
-        allowed = sorted(known)
-        raise ParameterError(f"{', '.join(unknown)}: no such option; there are: {', '.join(allowed)}")
+    if unknown := options.keys() - names_of(kinds):
+        allowed = ", ".join(sorted(names_of(kinds)))
+        raise ParameterError(f"{', '.join(sorted(unknown))}: no such option; there are: {allowed}")
     return options
 
 
@@ -138,9 +138,9 @@ def _genres(wanted: tuple[str, ...], catalogue: Catalogue) -> list[Bools]:
 
 
 def _among(rows: Int32, catalogue: Catalogue) -> Bools:
-    mask = np.zeros(len(catalogue), np.bool_)
-    mask[rows[rows >= 0]] = True
-    return mask
+    mask = np.zeros(len(catalogue) + 1, np.bool_)  # -1 marks what no film has
+    mask[rows] = True
+    return mask[:-1]
 
 
 def _outside_years(year: int, catalogue: Catalogue, *, first: bool) -> Bools:
@@ -170,10 +170,9 @@ _DEFAULTS = {field.name: field.default for field in fields(Filters)}
 
 def left(pool: Bools, masks: Mapping[str, Bools]) -> Bools:
     """Return what the filters leave of `pool`, shape ``(n_movies,)``."""
-    remaining = pool.copy()
     for mask in masks.values():
-        np.greater(remaining, mask, out=remaining)  # and not, in one pass
-    return remaining
+        pool = pool > mask  # and not, in one pass
+    return pool
 
 
 def count_removed(pool: Bools, masks: Mapping[str, Bools]) -> dict[str, int]:

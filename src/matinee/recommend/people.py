@@ -101,11 +101,10 @@ def _unknown(user_id: str) -> UnknownUserError:
 
 def _fitted(recommender: Recommender, ratings: dict[Id, float]) -> dict[Id, float]:
     low, high = recommender.stars.scale
-    catalogue = recommender.catalogue
-    if ratings and low <= min(ratings.values()) and max(ratings.values()) <= high and catalogue.has_all(ratings):
+    rows = recommender.catalogue.known_rows(ratings)
+    if len(rows) and rows.min() >= 0 and low <= min(ratings.values()) and max(ratings.values()) <= high:
         return ratings  # as nearly always, since no rating is kept that does not fit the model of its time
-    rows = catalogue.known_rows(ratings).tolist()
-    known = zip(ratings.items(), rows, strict=True)
+    known = zip(ratings.items(), rows.tolist(), strict=True)
     return {movie_id: min(max(stars, low), high) for (movie_id, stars), row in known if row >= 0}
 
 

@@ -32,6 +32,8 @@ LIKED = 4.0
 """Stars of a film that the person likes, as `Prediction.probability_4` has it."""
 REASONS = 3
 """How many reasons a film of a list gets."""
+ANYTHING, AS_IT_IS = Filters(), Dials()
+"""What nobody set: made once, since most lists want no others."""
 _WIDTH = NormalDist().inv_cdf((1 + LEVEL) / 2)
 _Options = TypeVar("_Options", Filters, Dials, Taste)
 
@@ -150,16 +152,17 @@ class Recommender:
     def _sort_out(
         self, ratings: Mapping[Any, float] | Placed, options: Mapping[str, Any]
     ) -> tuple[Filters, Dials, Placed]:
-        def pick(kind: type[_Options], **more: Any) -> _Options:
-            return kind(**more, **{name: options[name] for name in options.keys() & names_of(kind)})
+        def pick(kind: type[_Options], default: _Options | None = None, **more: Any) -> _Options:
+            own = options.keys() & names_of((kind,))
+            return kind(**more, **{name: options[name] for name in own}) if own or default is None else default
 
         if isinstance(ratings, Placed):
             checked(options, Filters, Dials)
-            return pick(Filters), pick(Dials), ratings
+            return pick(Filters, ANYTHING), pick(Dials, AS_IT_IS), ratings
         checked(options, Filters, Dials, Taste)
         if options.get("user_id") is not None:
             options = {**options, "user_id": self._native(options["user_id"])}
-        filters, dials = pick(Filters), pick(Dials)
+        filters, dials = pick(Filters, ANYTHING), pick(Dials, AS_IT_IS)
         seeds = Seeds.of(pick(Taste, ratings=ratings), self.catalogue)
         stars = self._stars.place_seeds(seeds)
         picks = stars if self._picks is self._stars else self._picks.place_seeds(seeds)

@@ -18,9 +18,9 @@ class Because:
     share: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Recommendation:
-    """One film of a list.
+    """One film of a list; not frozen, since ten that are take longer to make than it takes to choose them.
 
     Attributes
     ----------

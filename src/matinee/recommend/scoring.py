@@ -145,7 +145,7 @@ class Scorer:
 
     def exact(self, person: Person, rows: Rows) -> Float64:
         """Score some films in float64, the same bits always; see `matinee.models.topk`."""
-        items = self.item_of[rows]
+        items = self.item_of.take(rows)
         known = items >= 0
         if known.all():
             return person.exact_scores(items)
@@ -185,7 +185,10 @@ class Scorer:
 
     def described_rows(self, rows: Rows) -> Int32:
         """Return films' rows in the model, ``len(items)`` and more for those of `described`, -1 for all others."""
-        items, told = self.item_of[rows], self._told_of[rows]
+        items = self.item_of.take(rows)
+        if self._told is None:
+            return items
+        told = self._told_of[rows]
         return np.where(told >= 0, len(self.model.items) + told, items).astype(np.int32)
 
     def best(self, person: Person, n: int, allowed: Bools, boost: Float32 | None = None) -> tuple[Int64, Float64]:
@@ -213,7 +216,9 @@ class Scorer:
 
     def _shortlist(self, person: Person, n: int, allowed: Bools, boost: Float32 | None) -> Int64:
         if boost is None and n <= len(self.rated) // FEW and not allowed[self._unrated].any():
-            return self._by_length.shortlist(person, n, allowed)
+            found = self._by_length.shortlist(person, n, allowed)
+            if found is not None:
+                return found
         rough, slack = self.scores(person), person.rounding
         if boost is not None:
             rough = rough + boost
