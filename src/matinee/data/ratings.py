@@ -45,7 +45,7 @@ def as_ids(values: npt.ArrayLike, what: str = "ids") -> Ids:
 
 def _narrow_ids(values: npt.ArrayLike, what: str = "ids") -> Ids:
     """As `as_ids`, but int32 ids stay as they are: widening millions of them for a look at each costs memory."""
-    if isinstance(values, np.ndarray) and values.dtype == np.int32 and values.ndim == 1:
+    if isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype in (np.int32, np.int64):
         return values
     return as_ids(values, what)
 

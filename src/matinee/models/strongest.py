@@ -80,18 +80,17 @@ class ByLength:
         Int64 or None
             What `topk.shortlist` returns of all scores, in no particular order.
         """
-        n, length, constant = len(self.head), person.length, person.bias + self.model.mean
-        slack, stop = self.model.rounding(length, constant), min(max(FIRST, 4 * k), n)
+        n, length, stop = len(self.head), person.length, min(max(FIRST, 4 * k), len(self.head))
+        slack = self.model.rounding(length, person.bias + self.model.mean)  # of scores, which add this to all alike
         while True:
             names = self.names[:stop]
             scores = self.head[:stop] @ person.factors
             scores += self.biases[:stop]
-            scores += np.float32(constant)
             best = shortlist(scores, k, allowed[names], slack)
             if stop == len(self.model.items):
                 return names[best]
             if len(best) >= k:
-                bar = float(scores[best].min(initial=np.inf)) - slack - constant
+                bar = float(scores[best].min(initial=np.inf)) - slack
                 if self._reach(stop, length) < bar:
                     return names[best]
                 if not self._reach(n, length) < bar:  # a second look would hardly be enough
