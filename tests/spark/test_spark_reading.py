@@ -29,6 +29,8 @@ def test_csv(spark: SparkSession, tmp_path: Path) -> None:
     ours, theirs = matinee.load(tmp_path / "r.csv").ratings, read_ratings(spark, str(tmp_path / "r.csv"))
     assert gathered(theirs).fingerprint == ours.fingerprint
     assert theirs.duplicates == ours.duplicates == 1
+    named = read_ratings(spark, (tmp_path / "r.csv").as_uri())  # as hdfs:// and s3a:// are passed on
+    assert gathered(named).fingerprint == ours.fingerprint
     text = read_ratings(spark, str(tmp_path / "r.csv"), string_ids=True)
     assert text.users.ids.tolist() == ["1", "2", "30"]
 

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 import matinee
 from matinee.cli import cli
 from matinee.data.stats import item_stats
+from matinee.engines.spark import exchange
 from matinee.engines.spark.frames import from_ratings
 from matinee.engines.spark.shards import ShardedTraining, check_written, film_stats
 from matinee.errors import ArtifactError
@@ -122,10 +123,25 @@ def test_everybodys_lists(homes: Homes, tmp_path: Path) -> None:
     assert (here["movie_id"] == ours["movie_id"]).mean() > 0.99
 
 
-def test_what_needs_everybody_at_once_is_refused(homes: Homes, tmp_path: Path) -> None:
-    exported = CliRunner().invoke(cli, ["models", "export", str(tmp_path / "out"), "--home", str(homes.sharded)])
-    assert exported.exit_code == 1
-    assert "in Parquet shards, and this needs all of them at once" in exported.stderr
+def test_shards_are_exported_some_people_at_a_time(
+    homes: Homes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "ROWS_PER_FILE", 250)
+    ours, theirs = (exchange.read_folder(exported_of(home, tmp_path / home.name)) for home in homes)
+    assert len(list((tmp_path / "--shards/userFactors").glob("*.parquet"))) == 3
+    np.testing.assert_array_equal(theirs.user_ids, ours.user_ids)
+    predicted, expected = (folder.user_factors @ folder.item_factors.T for folder in (theirs, ours))
+    np.testing.assert_allclose(predicted, expected, atol=1e-5)
+
+
+def exported_of(home: Path, folder: Path) -> Path:
+    run(home, "models", "export", str(folder))
+    return folder
+
+
+def test_what_needs_everybody_at_once_is_refused(homes: Homes) -> None:
+    with pytest.raises(ArtifactError, match="in Parquet shards, and this needs all of them at once"):
+        np.asarray(homes.artifacts()[1].stars.user_factors)
     with pytest.raises(ArtifactError, match="train it again with --engine spark"):
         _ = base_of(homes.artifacts()[1]).user_ids
 

@@ -15,7 +15,9 @@ import json
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +39,7 @@ _CLASSES = {
     "mllib": "org.apache.spark.mllib.recommendation.MatrixFactorizationModel",
 }
 INT32 = np.iinfo(np.int32)
+ROWS_PER_FILE = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,16 +191,13 @@ def export_model(model: FactorModel, path: str | Path, *, layout: Layout = "spar
         raise ArtifactError(f"{target} is there already: give a path that is not")
     for side, vocabulary in (("user", model.users), ("item", model.items)):
         _check_ids(side, vocabulary)
-    ones = np.ones((len(model.user_factors), 1), np.float32), np.ones((len(model.item_factors), 1), np.float32)
-    user_biases = (model.user_biases + np.float32(model.mean))[:, None]
-    users = np.hstack([model.user_factors, user_biases, ones[0]])
-    items = np.hstack([model.item_factors, ones[1], model.item_biases[:, None]])
     target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
-        _write_metadata(half, layout, model, users.shape[1])
-        for table, vocabulary, factors in zip(_TABLES[layout], (model.users, model.items), (users, items), strict=True):
-            _write_table(half / table, vocabulary, factors, layout)
+        _write_metadata(half, layout, model, model.item_factors.shape[1] + 2)
+        users, items = (half / table for table in _TABLES[layout])
+        _write_table(users, model.users, partial(_user_rows, model), layout)
+        _write_table(items, model.items, partial(_item_rows, model), layout)
         half.rename(target)
     except OSError as error:
         raise ArtifactError(f"{target} could not be written ({error.strerror}): nothing was left there") from error
@@ -291,9 +291,25 @@ def _write_metadata(folder: Path, layout: Layout, model: FactorModel, rank: int)
     (folder / "metadata" / "_SUCCESS").touch()
 
 
-def _write_table(folder: Path, vocabulary: Vocabulary, factors: Float32, layout: Layout) -> None:
+def _user_rows(model: FactorModel, rows: slice) -> Float32:
+    """Return what Spark gets of some people: factors, mean and bias, 1."""
+    biases = model.user_biases[rows] + np.float32(model.mean)
+    return np.column_stack([model.user_factors[rows], biases, np.ones_like(biases)])
+
+
+def _item_rows(model: FactorModel, rows: slice) -> Float32:
+    biases = model.item_biases[rows]
+    return np.column_stack([model.item_factors[rows], np.ones_like(biases), biases])
+
+
+def _write_table(folder: Path, vocabulary: Vocabulary, rows_of: Callable[[slice], Float32], layout: Layout) -> None:
+    """Write one side, some rows at a time: people may be in shards, too many for the memory."""
     folder.mkdir(parents=True)
     number = pl.Float32 if layout == "spark" else pl.Float64
-    features = pl.Series("features", factors, pl.Array(pl.Float32, factors.shape[1])).cast(pl.List(number))
-    pl.DataFrame([pl.Series("id", vocabulary.ids, pl.Int32), features]).write_parquet(folder / "part-00000.parquet")
+    for part, start in enumerate(range(0, len(vocabulary), ROWS_PER_FILE)):
+        rows = slice(start, start + ROWS_PER_FILE)
+        factors = rows_of(rows)
+        features = pl.Series("features", factors, pl.Array(pl.Float32, factors.shape[1])).cast(pl.List(number))
+        table = pl.DataFrame([pl.Series("id", vocabulary.ids[rows], pl.Int32), features])
+        table.write_parquet(folder / f"part-{part:05}.parquet")
     (folder / "_SUCCESS").touch()
