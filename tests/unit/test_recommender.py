@@ -142,6 +142,18 @@ def test_an_explanation_names_every_rating_and_agrees_with_the_list(
         assert why.rank_in_list is None
 
 
+@settings(max_examples=80, deadline=None)
+@given(ratings=people, movie=st.sampled_from(IDS), options=filters, order=dials, limit=st.integers(0, 30))
+def test_the_place_in_the_list_is_that_of_the_whole_list(
+    ratings: dict[int, float], movie: int, options: dict[str, Any], order: dict[str, Any], limit: int
+) -> None:
+    why = small_world.recommender().explain(ratings, movie, limit=limit, **options, **order)
+    whole = recommend(ratings, limit=200, **options, **order)
+    assert why.rank_in_list == (ids(whole).index(movie) + 1 if movie in ids(whole) else None)
+    scores = [film.score for film in whole.recommendations][:limit]
+    assert why.lacks == (max(scores[-1] - why.score, 0) if scores else 0)
+
+
 def test_why_not_names_the_filter_and_the_place_it_would_have() -> None:
     movie = ids(recommend())[2]
     genres = next(film.genres for film in recommend().recommendations if film.movie_id == movie)

@@ -55,3 +55,9 @@ class Ordered:
     rows: Int64
     scores: Float64
     allowed: Bools
+
+    def place(self, row: int, by_score: bool) -> int | None:
+        """Return the place of a film, from 1, None where it is not allowed; unless `by_score`, `rows` must be all."""
+        if not self.allowed[row]:
+            return None
+        return self.scorer.rank(self.person, row, self.allowed) if by_score else self.rows.tolist().index(row) + 1

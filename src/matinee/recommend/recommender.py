@@ -325,17 +325,17 @@ class Recommender:
         movie, rows = self.catalogue.movie(movie_id), self.catalogue.rows([movie_id])
         filters, dials, placed = self._sort_out(ratings, options)
         masks = filters.removing(self.catalogue, placed.seen)
-        ordered = self._order(placed, dials, left(self.pool(filters), masks), len(self.catalogue))
+        n = limit if dials.keep_scores else len(self.catalogue)  # most films' places can be told without ordering all
+        ordered = self._order(placed, dials, left(self.pool(filters), masks), n)
         scorer, person = ordered.scorer, ordered.person
         score = scorer.exact(person, rows)
-        place = np.flatnonzero(ordered.rows == rows[0])
         last = ordered.scores[min(limit, len(ordered.scores)) - 1] if limit and len(ordered.scores) else -np.inf
         unseen = left(self.rated, Filters().removing(self.catalogue, placed.seen))
         [why] = reasons(scorer, self.catalogue, person, rows, score, None)
         return Explanation(
             model_id=self.model_id, movie_id=movie.movie_id, title=movie.title, score=float(score[0]),
             **vars(why), known=bool(scorer.rated[rows[0]]), rank=scorer.rank(person, int(rows[0]), unseen),
-            rank_in_list=int(place[0]) + 1 if len(place) else None,
+            rank_in_list=ordered.place(int(rows[0]), dials.keep_scores),
             removed_by=tuple(name for name, mask in masks.items() if mask[rows[0]]),
             lacks=max(float(last - score[0]), 0.0),
         )  # fmt: skip

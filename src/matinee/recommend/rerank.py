@@ -60,6 +60,11 @@ class Dials:
         if not 0 <= self.diversity <= 1:
             raise ParameterError(f"diversity={self.diversity}: 0 to 1 is allowed")
 
+    @property
+    def keep_scores(self) -> bool:
+        """Whether films stand in the order of the scores that they are shown with."""
+        return not (self.popularity or self.diversity or self.rank_by == "stars_low")
+
 
 def popularity_boost(scores: Float32, counts: Int64, allowed: Bools, dial: float) -> Float32:
     """Return what the popularity dial adds to each film, shape ``(n_movies,)``.
