@@ -115,3 +115,17 @@ def test_keys_fold_accents_and_punctuation(title: str, folded: str) -> None:
 )
 def test_a_moved_article_comes_back(written: str, ordered: str) -> None:
     assert in_order(written) == ordered
+
+
+def test_an_index_is_renewed_for_the_same_films_and_made_anew_for_others(
+    index: TitleIndex, movies: pl.DataFrame
+) -> None:
+    counts = pl.col("ratings_count")
+    again = index.renewed(movies.with_columns(ratings_count=counts.max() - counts))
+    renamed = index.renewed(movies.with_columns(name=pl.lit("Nothing Else")))
+    assert vars(again)["_main"] is vars(index)["_main"]
+    assert (
+        vars(again)["_movies"]["ratings_count"].to_list()
+        == (movies["ratings_count"].max() - movies["ratings_count"]).to_list()
+    )
+    assert vars(renamed)["_folded"] == ["nothing else"] * len(movies)

@@ -226,7 +226,10 @@ class Models:
             self._refused = wanted  # said once, not every second; promoting another model clears it
             self._say(f"model {wanted} cannot be loaded: {error}")
             return
-        self.serving = Serving(wanted, recommender, TitleIndex(recommender.catalogue.movies))
+        movies = recommender.catalogue.movies
+        # An index takes the interpreter for longer than all else of a swap; most trainings bring no new film.
+        titles = self.serving.titles.renewed(movies) if self.serving else TitleIndex(movies)
+        self.serving = Serving(wanted, recommender, titles)
         self._refused = self.problem = None
         memory.give_back()
         _log.info("model %s answers", wanted)

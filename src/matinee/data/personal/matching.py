@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -134,6 +135,15 @@ class TitleIndex:
         for rows in vars(self).values():
             if isinstance(rows, _Rows):
                 rows.sort()
+
+    def renewed(self, movies: pl.DataFrame) -> TitleIndex:
+        """Return the index of another table; little work where only ratings were added."""
+        table = movies.select(Film._fields)
+        if not table.drop("ratings_count").equals(self._movies.drop("ratings_count")):
+            return TitleIndex(movies)
+        index = copy(self)
+        index._movies = table
+        return index
 
     def _add(self, row: int, film: Film) -> None:
         self._by_movie.add(str(film.movie_id), row)
