@@ -94,12 +94,12 @@ def test_a_thousand_clients_that_never_finish_their_body_keep_nobody_waiting(hom
 def test_more_bodies_than_threads_are_refused_and_lists_go_on(home: Path) -> None:
     with many_files(8192), running(home) as service:
         with unfinished(service, MOST_BODIES + 40):
-            refusal = eventually(lambda: _refusal(service), seconds=10)
+            refusal = eventually(lambda: _refusal(service))
             assert (refusal.code, refusal.headers["Retry-After"]) == (503, "10")
             assert "still sending" in json.load(refusal)["detail"]
             for _ in range(5):
                 assert service.ask("/readyz")["status"] == "ready"
-        eventually(lambda: service.ask("/ann/ratings", "1001,4"), seconds=10)
+        eventually(lambda: service.ask("/ann/ratings", "1001,4"))
 
 
 def _refusal(service: Service) -> urllib.error.HTTPError:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
@@ -51,23 +51,8 @@ class Shards:
 
     def __init__(self, files: Mapping[int, Path], per_shard: int, people: int) -> None:
         self.files, self.per_shard, self.people = files, per_shard, people
-        self.chunk = lru_cache(CHUNKS_KEPT)(self._chunk)
-
-    def _chunk(self, number: int) -> dict[str, tuple[Array, Int64]]:
-        """Read people ``number * CHUNK`` and after: of every column all values, and where each person's begin."""
-        import polars as pl
-
-        first = number * CHUNK
-        last = min(first + CHUNK, self.people)
-        file = self.files[first // self.per_shard]
-        try:
-            lazy = pl.scan_parquet(file, hive_partitioning=False, glob=False)
-            frame = lazy.filter(pl.col("user") >= first, pl.col("user") < last).collect()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise ArtifactError(f"{file}: cannot be read as Parquet ({str(error).splitlines()[0]})") from error
-        if not np.array_equal(frame["user"].to_numpy(), np.arange(first, last)):
-            raise ArtifactError(f"{file}: lacks some of the people {first} to {last - 1}, or they are in disorder")
-        return {column.name: _flat(column) for column in frame.get_columns()}
+        # Of a function, not of a method: shards that a cache of their own points at would never be let go.
+        self.chunk = lru_cache(CHUNKS_KEPT)(partial(_chunk, files, per_shard, people))
 
     def of(self, name: str, row: int) -> Array:
         """Return what a column has of one person."""
@@ -83,6 +68,23 @@ class Shards:
             values, starts = self.chunk(number)[name]
             wide = values.reshape(len(starts) - 1, -1)
             yield places, wide[rows[places] - number * CHUNK]
+
+
+def _chunk(files: Mapping[int, Path], per_shard: int, people: int, number: int) -> dict[str, tuple[Array, Int64]]:
+    """Read people ``number * CHUNK`` and after: of every column all values, and where each person's begin."""
+    import polars as pl
+
+    first = number * CHUNK
+    last = min(first + CHUNK, people)
+    file = files[first // per_shard]
+    try:
+        lazy = pl.scan_parquet(file, hive_partitioning=False, glob=False)
+        frame = lazy.filter(pl.col("user") >= first, pl.col("user") < last).collect()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ArtifactError(f"{file}: cannot be read as Parquet ({str(error).splitlines()[0]})") from error
+    if not np.array_equal(frame["user"].to_numpy(), np.arange(first, last)):
+        raise ArtifactError(f"{file}: lacks some of the people {first} to {last - 1}, or they are in disorder")
+    return {column.name: _flat(column) for column in frame.get_columns()}
 
 
 def _flat(column: Any) -> tuple[Array, Int64]:

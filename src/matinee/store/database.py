@@ -12,7 +12,7 @@ import re
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
@@ -67,6 +67,7 @@ class Database:
         # SQLite's writers wait by sleeping, up to a tenth of a second, in no order; threads of one process need not.
         self._turn: AbstractContextManager[Any] = Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         self.url = self.engine.url.render_as_string(hide_password=True)
+        self.waiting: Callable[[], AbstractContextManager[None]] = nullcontext  # whoever shares threads may say more
         self._in_file = self.engine.dialect.name == "sqlite" and self.engine.url.database not in _IN_MEMORY
         self._idle: deque[Any] = deque()
         try:
@@ -85,12 +86,26 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that is committed, durably, at the end of the block, or not at all."""
         with (
-            self._turn,
+            self._taken(),
             self._translating(),
             self.engine.connect().execution_options(**{_WRITES: True}) as connection,
-            connection.begin(),
         ):
-            yield connection
+            with self.waiting():
+                transaction = connection.begin()
+            with transaction:
+                yield connection
+                with self.waiting():
+                    transaction.commit()
+
+    @contextmanager
+    def _taken(self) -> Iterator[None]:
+        """Wait for the process's other writers, in nobody's way."""
+        with self.waiting():
+            self._turn.__enter__()
+        try:
+            yield
+        finally:
+            self._turn.__exit__(None, None, None)
 
     def fetch(self, statement: str, parameters: Any) -> list[tuple[Any, ...]]:
         """Run one statement that reads, by the driver itself; see `matinee.store.query`."""

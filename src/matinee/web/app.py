@@ -21,7 +21,7 @@ from matinee.store.marks import MarkStore
 from matinee.store.people import PeopleStore
 from matinee.store.ratings import RatingStore
 from matinee.store.replays import ReplayStore
-from matinee.web import docs, idempotency, logs, metrics, openapi, page, posters, problems, turns, validation
+from matinee.web import docs, idempotency, logs, metrics, openapi, page, posters, problems, validation
 from matinee.web.access import Access
 from matinee.web.api import (
     health,
@@ -40,6 +40,7 @@ from matinee.web.assets import PREFIX
 from matinee.web.posters import Posters
 from matinee.web.services import Services, install
 from matinee.web.serving import Models
+from matinee.web.turns import Turns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -131,8 +132,9 @@ def create_app(
     access = Access(settings, people, _limiter(settings))
     problems.register(app)
     access.register(app)
-    validation.register(app, {"imports.add_import": settings.max_import_bytes})
-    turns.register(app, settings.threads)
+    turns = Turns(settings.threads)
+    store.database.waiting = turns.given_away
+    validation.register(app, {"imports.add_import": settings.max_import_bytes}, turns)
     idempotency.register(app, ReplayStore(store.database))
     app.spec_processor(openapi.completed)
     database, registry = store.database, Registry(settings.models_dir)
@@ -143,6 +145,7 @@ def create_app(
         app.register_blueprint(blueprint)
 
     app.wsgi_app = _secured(app.wsgi_app, pictures=f" {posters.IMAGES}" if shown else "")  # type: ignore[assignment, method-assign]
+    app.wsgi_app = turns.taking(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.proxies:
         count = settings.proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]

@@ -70,7 +70,7 @@ def placed(serving: Serving, user_id: str, revision: int | None = None) -> Remem
     if found is None:
         person = known(serving, user_id)
         unwanted = person.options.pop("not_interested")
-        found = Remembered(serving.place(person.ratings, **person.options), unwanted)
+        found = Remembered(serving.recommender.place(person.ratings, **person.options), unwanted)
         if person.revision is not None:
             serving.people.keep(user_id, person.revision, found)
     return found

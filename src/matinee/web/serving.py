@@ -22,9 +22,7 @@ from matinee.recommend.filters import Filters, left
 from matinee.recommend.landscape import landscape
 from matinee.recommend.nobody import general_scores
 from matinee.recommend.observing import Observer
-from matinee.recommend.placed import Placed
 from matinee.recommend.recommender import Recommender
-from matinee.recommend.results import Recommendations
 from matinee.recommend.search import normalise
 from matinee.registry import Registry
 from matinee.web import memory
@@ -53,26 +51,11 @@ class Serving:
     recommender: Recommender
     titles: TitleIndex
     people: RememberedPeople = field(default_factory=RememberedPeople)
-    _alone: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def catalogue(self) -> Catalogue:
         """The films of this model."""
         return self.recommender.catalogue
-
-    def recommend(self, who: Mapping[Id, float] | Placed, **options: Any) -> Recommendations:
-        """Make a list; see `Recommender.recommend`.
-
-        One at a time: threads that make lists side by side win nothing, since they share one interpreter, and lose
-        much by handing it to each other at every product of matrices.
-        """
-        with self._alone:
-            return self.recommender.recommend(who, **options)
-
-    def place(self, ratings: Mapping[Id, float], **options: Any) -> Placed:
-        """Place a person, one at a time as well; see `Recommender.place`."""
-        with self._alone:
-            return self.recommender.place(ratings, **options)
 
     def movie_id(self, text: str) -> Id:
         """Return the id that stands in an address or a line of text.

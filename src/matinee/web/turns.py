@@ -1,4 +1,4 @@
-"""Requests that have arrived are answered a few at a time; those still arriving only wait, each in a thread of its own.
+"""Requests that have arrived are answered one at a time; those still arriving only wait, each in a thread of its own.
 
 Whoever sends a body slowly, by bad luck or on purpose, then keeps nobody else from being answered. Threads wait
 for `MOST_BODIES` of them at most: whoever sends one more is told to come back; what has no body is answered as ever.
@@ -6,20 +6,25 @@ for `MOST_BODIES` of them at most: whoever sends one more is told to come back; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from threading import Semaphore
-
-from apiflask import APIFlask
-from flask import g
+from threading import Lock, Semaphore
+from typing import TYPE_CHECKING
 
 from matinee.web.problems import refuse
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MOST_ARRIVING = 1280
 """Requests that a process can have under way: a thread that waits for bytes costs some 20 kB and no time."""
 MOST_BODIES = MOST_ARRIVING - 64
 """Bodies that may be arriving in a process; a server cannot tell a slow sender from one who never ends."""
 RETRY_AFTER_S = 10
+PATIENCE_S = 0.02
+"""After so long with the same request at work others begin beside it."""
 
 
 class Arriving:
@@ -46,19 +51,58 @@ class Arriving:
             self._room.release()
 
 
-def register(app: APIFlask, at_once: int) -> None:
-    """Let `at_once` requests of `app` work at the same time.
+class Turns:
+    """Lets requests of an application work one after the other, and beside one that takes long.
 
-    Must be called after what reads the body was registered, and before what does the work.
+    Threads that want the interpreter at the same time hand it to each other at every call that lets go of it, thirty
+    times a request, which costs half as much again as the request. So each waits for its turn before anything is done
+    for it, and gives it away while it only waits: for a body, for a commit.
+
+    Parameters
+    ----------
+    at_once
+        How many may work beside each other where some take long.
     """
-    turns = Semaphore(at_once)
 
-    @app.before_request
-    def take_turn() -> None:
-        turns.acquire()
-        g.has_turn = True
+    def __init__(self, at_once: int) -> None:
+        self._room, self._turn = Semaphore(at_once), Lock()
+        self._taken, self._mine = 0.0, threading.local()
 
-    @app.teardown_request
-    def give_turn_back(_error: BaseException | None) -> None:
-        if g.pop("has_turn", False):
-            turns.release()
+    def taking(self, application: WSGIApplication) -> WSGIApplication:
+        """Return the application, its requests in turns."""
+
+        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            self._take()
+            try:
+                return application(environ, start_response)
+            finally:
+                self._leave()
+
+        return answer
+
+    @contextmanager
+    def given_away(self) -> Iterator[None]:
+        """Let others work during the block, which only waits; does nothing for who is in no turn."""
+        if not getattr(self._mine, "working", False):
+            yield
+            return
+        self._leave()
+        try:
+            yield
+        finally:
+            self._take()
+
+    def _take(self) -> None:
+        self._room.acquire()
+        alone = self._turn.acquire(blocking=False)
+        while not alone and time.monotonic() - self._taken < PATIENCE_S:
+            alone = self._turn.acquire(timeout=PATIENCE_S)
+        self._mine.working, self._mine.alone = True, alone
+        if alone:
+            self._taken = time.monotonic()
+
+    def _leave(self) -> None:
+        self._mine.working = False
+        if self._mine.alone:
+            self._turn.release()
+        self._room.release()

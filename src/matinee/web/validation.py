@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from matinee.web.problems import refuse
-from matinee.web.turns import Arriving
+from matinee.web.turns import Arriving, Turns
 
 SHOWN = 80
 """Characters of a wrong value that an answer repeats."""
@@ -74,7 +74,7 @@ class StrictAdapter(PydanticAdapter):
 registry.register("pydantic", StrictAdapter)  # APIFlask asks its registry while views are being decorated
 
 
-def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
+def register(app: APIFlask, max_bytes: Mapping[str, int], turns: Turns) -> None:
     """Refuse bodies that did not arrive whole, and query parameters where a route takes none.
 
     Parameters
@@ -83,6 +83,8 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
         The application.
     max_bytes
         Largest bodies of the endpoints that take other ones than `MAX_CONTENT_LENGTH` says.
+    turns
+        Given away while a body arrives.
     """
     arriving = Arriving()
 
@@ -93,7 +95,7 @@ def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
         request.max_content_length = max_bytes.get(request.endpoint or "", app.config["MAX_CONTENT_LENGTH"])
         # Werkzeug cuts a chunked body off at the limit and passes over one that ends before its stated length: what is
         # left can look like a whole body, so that half of somebody's ratings would be kept without a word.
-        with arriving.one():
+        with arriving.one(), turns.given_away():
             size = len(request.get_data())
         stated, limit = request.content_length, request.max_content_length
         if stated is not None and size < stated:

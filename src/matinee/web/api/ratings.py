@@ -52,7 +52,7 @@ def add_ratings(user_id: str, json_data: inputs.NewRatings) -> dict[str, Any]:
     if json_data.recommend:
         person = asked.placed(serving, user_id)
         options: dict[str, Any] = {"not_interested": person.not_interested, "limit": json_data.recommend}
-        best = serving.recommend(person.placed, **options)
+        best = serving.recommender.recommend(person.placed, **options)
         saved["recommendations"] = best.recommendations
     return saved
 

@@ -24,7 +24,7 @@ def recommend(json_data: inputs.Stateless) -> Any:
     """Recommend films to somebody described by the ratings in the body."""
     serving = services().serving()
     person = asked.described(serving, json_data)
-    return serving.recommend(person.ratings, **person.options, **asked.options(serving, json_data))
+    return serving.recommender.recommend(person.ratings, **person.options, **asked.options(serving, json_data))
 
 
 @bp.post("/groups/recommendations")

@@ -47,7 +47,7 @@ def get_recommendations(user_id: str, query_data: inputs.ListQuery) -> Any:
     """Recommend films, best first; the films marked "not interested" never, rated ones only with `include_seen`."""
     serving = services().serving()
     person, options = asked.asker(serving, user_id, query_data)
-    return serving.recommend(person, **options)
+    return serving.recommender.recommend(person, **options)
 
 
 @bp.get("/<user_id>/predictions/<movie_id>")
