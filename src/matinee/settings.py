@@ -35,7 +35,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the service listens on; 0.0.0.0 for every interface.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the service listens on; 0 for any free one.")
     workers: int = Field(0, ge=0, le=256, description="Server processes; 0 for one per core.")
-    threads: int = Field(4, ge=2, le=64, description="Requests that each server process works on at once.")
+    threads: int = Field(
+        4, ge=2, le=64, description="Requests that a server process works on at once, if some take long."
+    )
     database_url: str = Field(
         "",
         description="Where people's ratings are kept, as an SQLAlchemy URL; empty for matinee.db in the home folder.",
