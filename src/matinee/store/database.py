@@ -13,10 +13,10 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -27,6 +27,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NoSuchModuleErr
 from sqlalchemy.pool import QueuePool
 
 from matinee.errors import MissingExtraError, ParameterError, StoreError
+from matinee.store.together import Together
 
 BUSY_TIMEOUT_S = 5.0
 POSTGRES_MIGRATION_LOCK = 0x6D6174696E6565  # "matinee": any number that nobody else locks
@@ -36,6 +37,7 @@ _WRITES = "matinee_writes"
 _IN_MEMORY = (None, "", ":memory:")
 _log = logging.getLogger(__name__)
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+_T = TypeVar("_T")
 _POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_args": {"connect_timeout": int(BUSY_TIMEOUT_S)},
     "max_overflow": 64,
@@ -50,6 +52,8 @@ class Database:
     ----------
     url
         An SQLAlchemy URL; ``sqlite://`` is a database in memory, gone with this object.
+    waiting
+        Entered around everything that only waits, for a lock or for a commit; whoever shares threads lets others work.
 
     Raises
     ------
@@ -59,17 +63,20 @@ class Database:
         If the database cannot be opened or was written by a newer version.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, waiting: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self.engine = _engine(url)
         # One state of the database, whatever others commit meanwhile: SQLite's transactions are like that anyway.
         is_postgres = self.engine.dialect.name == "postgresql"
         self._reader = self.engine.execution_options(**({"isolation_level": "REPEATABLE READ"} if is_postgres else {}))
         # SQLite's writers wait by sleeping, up to a tenth of a second, in no order; threads of one process need not.
-        self._turn: AbstractContextManager[Any] = Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        lock = Lock()
+        self._turn: AbstractContextManager[Any] = lock if self.engine.dialect.name == "sqlite" else nullcontext()
         self.url = self.engine.url.render_as_string(hide_password=True)
-        self.waiting: Callable[[], AbstractContextManager[None]] = nullcontext  # whoever shares threads may say more
+        self._waiting = waiting
         self._in_file = self.engine.dialect.name == "sqlite" and self.engine.url.database not in _IN_MEMORY
         self._idle: deque[Any] = deque()
+        self._together = Together(self._transaction_in_file, lock)
+        self._writer: Any = None
         try:
             self._migrate()
         except BaseException:
@@ -90,17 +97,55 @@ class Database:
             self._translating(),
             self.engine.connect().execution_options(**{_WRITES: True}) as connection,
         ):
-            with self.waiting():
+            with self._waiting():
                 transaction = connection.begin()
             with transaction:
                 yield connection
-                with self.waiting():
+                with self._waiting():
                     transaction.commit()
+
+    def write(self, work: Callable[[Any], _T]) -> _T:
+        """Run what writes, given a cursor of the driver, in a transaction that is committed, durably, or not at all.
+
+        Parameters
+        ----------
+        work
+            Runs statements and nothing else: in another thread perhaps, and once more if somebody else's fail with whom
+            it shared a transaction. See `matinee.store.together`; PostgreSQL lets transactions share by itself.
+
+        Returns
+        -------
+        What `work` returned.
+        """
+        with self._translating(), self._waiting():
+            if self._in_file:
+                return self._together.run(work)
+            with self._turn, closing(self.engine.raw_connection()) as connection:  # rolls back unless committed
+                if self.engine.dialect.name == "sqlite":
+                    _begin_to_write(connection.driver_connection)
+                result = work(connection.cursor())
+                connection.commit()
+                return result
+
+    @contextmanager
+    def _transaction_in_file(self) -> Iterator[Any]:
+        """Write by the one connection that nobody else uses, nor the pool knows: a quarter of the time."""
+        if self._writer is None:
+            self._writer = self._detached()
+            self._writer.execute("PRAGMA busy_timeout=0")
+        _begin_immediately(self._writer)
+        try:
+            yield self._writer.cursor()
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
 
     @contextmanager
     def _taken(self) -> Iterator[None]:
         """Wait for the process's other writers, in nobody's way."""
-        with self.waiting():
+        with self._waiting():
             self._turn.__enter__()
         try:
             yield
@@ -126,15 +171,20 @@ class Database:
         try:
             connection = self._idle.pop()
         except IndexError:
-            lent = self.engine.raw_connection()
-            connection = lent.driver_connection
-            lent.detach()  # the pool forgets it
+            connection = self._detached()
             connection.execute("PRAGMA cache_size=-256")  # KiB: as many connections as threads may be there
         try:
             rows: list[tuple[Any, ...]] = connection.execute(statement, parameters).fetchall()
             return rows
         finally:
             self._idle.append(connection)  # in no transaction, so that it holds no state of the database, and no lock
+
+    def _detached(self) -> Any:
+        """Make a connection of the driver, of which the pool knows nothing."""
+        lent = self.engine.raw_connection()
+        connection = lent.driver_connection
+        lent.detach()
+        return connection
 
     def insert(self, table: Table) -> Insert:
         """Return an insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
@@ -155,6 +205,9 @@ class Database:
         """Close every connection."""
         while self._idle:
             self._idle.pop().close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         self.engine.dispose()
 
     @contextmanager
@@ -263,21 +316,25 @@ def _on_sqlite_begin(connection: Connection) -> None:
 
 
 def _begin_to_write(connection: Any) -> None:
-    """Wait for the writers of other processes; SQLite itself would sleep up to a tenth of a second at a time."""
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
     connection.execute("PRAGMA busy_timeout=0")
     try:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(WRITER_POLL_S)
-            else:
-                return
+        _begin_immediately(connection)
     finally:
         connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000:.0f}")
+
+
+def _begin_immediately(connection: Any) -> None:
+    """Wait for the writers of other processes; SQLite itself would sleep up to a tenth of a second at a time."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(WRITER_POLL_S)
+        else:
+            return
 
 
 def _on_postgres_connect(connection: Any, _record: object) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import Connection, bindparam, case, func, select
 
 from matinee.errors import ParameterError
 from matinee.store.database import Database
+from matinee.store.query import Change
 from matinee.store.revisions import change_of, changing
-from matinee.store.schema import USER_ID_LENGTH, history, ratings, users
+from matinee.store.schema import USER_ID_LENGTH, encoded, history, ratings, users
 from matinee.store.times import kept, now, shown
 
 Id: TypeAlias = int | str
+_Row: TypeAlias = dict[str, Any]
 
 
 class StoredRating(NamedTuple):
@@ -33,6 +37,8 @@ _LATEST = (
 )
 _STARS = select(ratings.c.movie_id, ratings.c.stars).where(ratings.c.user_id == bindparam("user"))
 _KNOWN = select(users.c.user_id).where(users.c.user_id == bindparam("user"))
+_BROUGHT = ("user_id", "movie_id", "stars", "rated_at")
+"""Columns of a rating that arrives."""
 
 
 class RatingStore:
@@ -42,6 +48,8 @@ class RatingStore:
     ----------
     url
         An SQLAlchemy URL; ``sqlite://`` is a database in memory. A missing database is made, an old one upgraded.
+    waiting
+        See `Database`.
 
     Raises
     ------
@@ -51,27 +59,26 @@ class RatingStore:
         If the database cannot be used; every method may raise it.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url)
-        self._change = changing(self._database)
-        upsert = self._database.insert(ratings).values(
-            user_id=bindparam("user_id"), movie_id=bindparam("movie_id"),
-            stars=bindparam("stars"), rated_at=bindparam("rated_at"),
-        ).execution_options(preserve_rowcount=True)  # fmt: skip
+    def __init__(self, url: str, waiting: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        self._database = database = Database(url, waiting)
+        self._change = Change(database, changing(database), ("user_id", "created_at", "revision"))
+        self._note = Change(database, history.insert(), (*_BROUGHT, "recorded_at"))
+        upsert = database.insert(ratings)
         new, old = upsert.excluded, ratings.c
         # A rating given now counts even where the clock went backwards; one with a date of its own must be newer.
-        self._add_now = upsert.on_conflict_do_update(
+        now_given = upsert.on_conflict_do_update(
             index_elements=["user_id", "movie_id"],
             set_={
                 "stars": new.stars,
                 "rated_at": case((new.rated_at > old.rated_at, new.rated_at), else_=old.rated_at),
             },
         )
-        self._add_dated = upsert.on_conflict_do_update(
+        dated = upsert.on_conflict_do_update(
             index_elements=["user_id", "movie_id"],
             set_={"stars": new.stars, "rated_at": new.rated_at},
             where=new.rated_at >= old.rated_at,
         )
+        self._add_now, self._add_dated = Change(database, now_given, _BROUGHT), Change(database, dated, _BROUGHT)
 
     @property
     def database(self) -> Database:
@@ -90,8 +97,7 @@ class RatingStore:
     def add_user(self, user_id: str) -> None:
         """Make a user known who has no ratings yet; one who is there already stays as they are."""
         check_user_id(user_id)
-        with self._database.writing() as connection:
-            connection.execute(self._change, change_of(user_id))
+        self._database.write(lambda cursor: self._change.run(cursor, [change_of(user_id)]))
 
     def has_user(self, user_id: str) -> bool:
         """Whether someone was added or ever rated here."""
@@ -122,31 +128,20 @@ class RatingStore:
         ParameterError
             If the user id is malformed, stars are not finite or a time has no zone.
         """
-        with self._database.writing() as connection:
-            return self.put(connection, user_id, stars, rated_at or {})
+        rows = _rows(user_id, stars, rated_at or {})
+        return self._database.write(partial(self._keep, user_id=user_id, rows=rows))
 
     def put(
         self, connection: Connection, user_id: str, stars: Mapping[Id, float | None], dates: Mapping[Id, datetime]
     ) -> int:
         """Do what `add_many` does within a transaction of somebody else's."""
-        check_user_id(user_id)
-        if any(value is not None and not math.isfinite(value) for value in stars.values()):
-            raise ParameterError(f"stars {list(stars.values())} are not all finite numbers; nothing was kept")
-        moment = now()
-        rows = [
-            {
-                "user_id": user_id, "movie_id": movie_id, "stars": value, "recorded_at": moment,
-                "rated_at": _microseconds(dates[movie_id]) if movie_id in dates else moment,
-            }
-            for movie_id, value in stars.items()
-        ]  # fmt: skip
-        connection.execute(self._change, change_of(user_id))
-        if not rows:
-            return 0
-        connection.execute(history.insert(), rows)
-        return _changed(connection, self._add_dated, [row for row in rows if row["movie_id"] in dates]) + _changed(
-            connection, self._add_now, [row for row in rows if row["movie_id"] not in dates]
-        )
+        return self._keep(connection.connection.cursor(), user_id, _rows(user_id, stars, dates))
+
+    def _keep(self, cursor: Any, user_id: str, rows: list[_Row]) -> int:
+        self._change.run(cursor, [change_of(user_id)])
+        self._note.run(cursor, rows)
+        dated = self._add_dated.run(cursor, [row for row in rows if row["dated"]])
+        return dated + self._add_now.run(cursor, [row for row in rows if not row["dated"]])
 
     def latest_of(self, user_id: str) -> list[StoredRating]:
         """Return the current ratings of a user, newest first, those taken back included; empty for an unknown user."""
@@ -198,8 +193,19 @@ def check_user_id(user_id: str) -> str:
     return user_id
 
 
-def _changed(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> int:
-    return connection.execute(statement, rows).rowcount if rows else 0
+def _rows(user_id: str, stars: Mapping[Id, float | None], dates: Mapping[Id, datetime]) -> list[_Row]:
+    """Check ratings, and return what is kept of each; `dated` tells whether it came with a date."""
+    check_user_id(user_id)
+    if any(value is not None and not math.isfinite(value) for value in stars.values()):
+        raise ParameterError(f"stars {list(stars.values())} are not all finite numbers; nothing was kept")
+    moment = now()
+    return [
+        {
+            "user_id": user_id, "movie_id": encoded(movie_id), "stars": value, "recorded_at": moment,
+            "rated_at": _microseconds(dates[movie_id]) if movie_id in dates else moment, "dated": movie_id in dates,
+        }
+        for movie_id, value in stars.items()
+    ]  # fmt: skip
 
 
 def _microseconds(moment: datetime) -> int:

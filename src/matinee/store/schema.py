@@ -27,13 +27,18 @@ class MovieId(TypeDecorator[int | str]):
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Encode."""
-        if isinstance(value, str) and (value.startswith(_ESCAPE) or value.removeprefix("-").isdecimal()):
-            return _ESCAPE + value
-        return None if value is None else str(value)
+        return None if value is None else encoded(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> int | str | None:
         """Decode."""
         return None if value is None else decoded(value)
+
+
+def encoded(movie_id: int | str) -> str:
+    """Return what a column of type `MovieId` holds of an id."""
+    if isinstance(movie_id, str) and (movie_id.startswith(_ESCAPE) or movie_id.removeprefix("-").isdecimal()):
+        return _ESCAPE + movie_id
+    return str(movie_id)
 
 
 def decoded(movie_id: str) -> int | str:

@@ -98,7 +98,11 @@ class OrjsonProvider(JSONProvider):
 
 
 def create_app(
-    settings: Settings, store: RatingStore, models: Models, counters: metrics.Metrics | None = None
+    settings: Settings,
+    store: RatingStore,
+    models: Models,
+    counters: metrics.Metrics | None = None,
+    turns: Turns | None = None,
 ) -> APIFlask:
     """Make the WSGI application.
 
@@ -112,6 +116,8 @@ def create_app(
         Holder of the model that answers; whoever makes it keeps it current (`Models.refresh`, `Models.watch`).
     counters
         What is counted for operators; None counts requests only.
+    turns
+        In which requests work, given away while the store waits if it knows them; by default, new ones.
     """
     app = Application(
         __name__, title="matinee", version=__version__, spec_path="/api/openapi.json", docs_path=None,
@@ -132,8 +138,7 @@ def create_app(
     access = Access(settings, people, _limiter(settings))
     problems.register(app)
     access.register(app)
-    turns = Turns(settings.threads)
-    store.database.waiting = turns.given_away
+    turns = turns or Turns(settings.threads)
     validation.register(app, {"imports.add_import": settings.max_import_bytes}, turns)
     idempotency.register(app, ReplayStore(store.database))
     app.spec_processor(openapi.completed)

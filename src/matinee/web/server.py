@@ -66,10 +66,12 @@ def build_app(settings: Settings | None = None) -> Flask:
     from matinee.web.app import create_app
     from matinee.web.metrics import Metrics
     from matinee.web.serving import Models, RegistrySource
+    from matinee.web.turns import Turns
 
     keep_one_blas_thread()
     settings = settings or Settings.read()
-    counters, store = Metrics(), RatingStore(settings.database)
+    counters, turns = Metrics(), Turns(settings.threads)
+    store = RatingStore(settings.database, turns.given_away)
     observer: Observer = counters
     if settings.tracing:
         from matinee.web import tracing
@@ -78,7 +80,7 @@ def build_app(settings: Settings | None = None) -> Flask:
         observer = tracing.TracingObserver(counters, provider)
         tracing.trace_sql(store.database, provider)
     models = Models(RegistrySource(settings.models_dir, observer))
-    app = create_app(settings, store, models, counters)
+    app = create_app(settings, store, models, counters, turns)
     if settings.tracing:
         tracing.trace_requests(app, provider)
     models.refresh()
