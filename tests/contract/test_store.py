@@ -8,10 +8,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -148,6 +152,33 @@ class StoreContract:
         assert len(store.ratings_of("shared")) == 81
         assert len(store.history_of("shared")) == 160
 
+    def test_one_who_fails_among_many_takes_nobody_along(self, store: RatingStore) -> None:
+        """Threads wait for the same commit; what fails is told to whom it belongs, and leaves nothing."""
+
+        def rate(number: int) -> None:
+            store.add_many(f"user {number}", {260: 3.0})
+
+        def fail(number: int) -> None:
+            def work(cursor: Any) -> None:
+                cursor.execute(f"INSERT INTO users VALUES ('gone {number}', 1, 0)")
+                cursor.execute("INSERT INTO users VALUES ('taken', 1, 0)")
+
+            with pytest.raises(StoreError, match=r"(?i)unique"):
+                store.database.write(work)
+
+        store.add_user("taken")
+        with ThreadPoolExecutor(16) as pool:
+            done = [pool.submit(fail if number % 4 == 0 else rate, number) for number in range(64)]
+            for one in done:
+                one.result()
+        assert store.count() == 48
+        assert all(len(store.history_of(f"user {number}")) == (number % 4 > 0) for number in range(64))
+        assert not any(store.has_user(f"gone {number}") for number in range(64))
+
+    def test_ratings_of_one_call_are_in_the_history_as_they_came(self, store: RatingStore) -> None:
+        store.add_many("0", {3: 1.0, 1: 2.0, 2: None}, {1: NOON})
+        assert [rating.movie_id for rating in store.history_of("0")] == [3, 1, 2]
+
 
 class TestSqliteFile(StoreContract):
     @pytest.fixture
@@ -261,6 +292,52 @@ def test_a_locked_database_is_reported_and_works_again(
     other.execute("ROLLBACK")
     other.close()
     assert store.add_many("0", {260: 4.0}) == 1
+    store.close()
+
+
+def test_all_who_wait_are_told_of_a_locked_database_at_once(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.5)
+    store = RatingStore(url)
+    other = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    with ThreadPoolExecutor(10) as pool:
+        asked = [pool.submit(store.add_many, f"user {number}", {260: 4.0}) for number in range(10)]
+        assert all(isinstance(one.exception(), StoreError) for one in asked)
+    assert time.monotonic() - began < 10 * 0.5  # two waits, not ten: those who came while the first waited share one
+    other.execute("ROLLBACK")
+    other.close()
+    assert store.add_many("0", {260: 4.0}) == 1
+    assert store.count() == 1
+    store.close()
+
+
+def test_says_that_it_waits_for_other_writers(url: str, tmp_path: Path) -> None:
+    """Whoever shares threads hears of it before the wait begins, and gets the thread back after all of it."""
+    began, ended = threading.Event(), threading.Event()
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        began.set()
+        yield
+        ended.set()
+
+    RatingStore(url).close()
+    store = RatingStore(url, waiting)
+    began.clear()
+    ended.clear()
+    other = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(store.add_many, "0", {260: 4.0})
+        assert began.wait(5)
+        assert not ended.wait(0.05)
+        other.execute("ROLLBACK")
+        assert asked.result() == 1
+    assert ended.is_set()
+    other.close()
     store.close()
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import logging.config
-import signal
-import threading
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,17 +30,10 @@ def worker(once: bool, data: str | None, as_json: bool, **flags: str | None) -> 
     current one by more than the margin. Any number of workers may run: one trains, the others take over if it dies.
     --once exits 1 unless the new model is in use.
     """
-    from matinee.retraining.worker import Worker
     from matinee.settings import Settings
-    from matinee.store.database import Database
-    from matinee.web.logs import configuration
+    from matinee.web import beside
 
-    settings = Settings.read(**flags)
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    logging.config.dictConfig(configuration(settings.log_format, settings.log_level.upper()))
-    with closing(Database(settings.database)) as database:
-        mine = Worker.of(settings, database, stop, data)
+    with beside.worker(Settings.read(**flags), data) as mine:
         if not once:
             mine.run()
             return

@@ -49,19 +49,19 @@ class Together:
         return mine.result
 
     def _write(self, writes: list[_Write[Any]]) -> None:
-        begun, done = False, 0
+        begun = ran = False
         error: BaseException | None = None
         try:
             with self._transaction() as cursor:
                 begun = True
-                for done, write in enumerate(writes):  # noqa: B007
+                for write in writes:
                     write.result = write.work(cursor)
-                done = len(writes)
+                ran = True
         except BaseException as raised:
             error = raised
-        if begun and done < len(writes) > 1 and isinstance(error, Exception):
+        if len(writes) > 1 and begun and not ran and isinstance(error, Exception):
             for write in writes:
                 self._write([write])
-            return
-        for write in writes:
-            write.error, write.ended = error, True
+        else:
+            for write in writes:
+                write.error, write.ended = error, True

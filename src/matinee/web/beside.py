@@ -12,9 +12,12 @@ from contextlib import closing, contextmanager
 from functools import partial
 from logging.config import dictConfig
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matinee.settings import Settings
+
+if TYPE_CHECKING:
+    from matinee.retraining.worker import Worker
 
 LOOK_S, AGAIN_S = 0.5, 2.0
 """How often one looks whether the worker lives, and how much later one that died is started again."""
@@ -74,6 +77,21 @@ def _begin(work: Callable[[Settings], None], settings: Settings) -> None:
 
 
 def _work(settings: Settings) -> None:
+    with worker(settings) as mine:
+        mine.run()
+
+
+@contextmanager
+def worker(settings: Settings, data: str | None = None) -> Iterator[Worker]:
+    """Make this process a worker that logs as the service does, and that SIGTERM stops in order.
+
+    Parameters
+    ----------
+    settings
+        Of the service.
+    data
+        See `Worker.of`.
+    """
     from matinee.retraining.worker import Worker
     from matinee.store.database import Database
     from matinee.web.logs import configuration
@@ -82,7 +100,7 @@ def _work(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     dictConfig(configuration(settings.log_format, settings.log_level.upper()))
     with closing(Database(settings.database)) as database:
-        Worker.of(settings, database, stop).run()
+        yield Worker.of(settings, database, stop, data)
 
 
 def end_with_parent() -> None:
