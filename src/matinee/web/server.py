@@ -21,7 +21,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Literal
@@ -71,17 +71,18 @@ def build_app(settings: Settings | None = None) -> Flask:
     keep_one_blas_thread()
     settings = settings or Settings.read()
     counters, turns = Metrics(), Turns(settings.threads)
-    store = RatingStore(settings.database, turns.given_away)
     observer: Observer = counters
+    waiting: Callable[[], AbstractContextManager[None]] = turns.given_away
     if settings.tracing:
         from matinee.web import tracing
 
         provider = tracing.to_collector()
-        observer = tracing.TracingObserver(counters, provider)
-        tracing.trace_sql(store.database, provider)
+        observer, waiting = tracing.TracingObserver(counters, provider), tracing.trace_waits(waiting, provider)
+    store = RatingStore(settings.database, waiting)
     models = Models(RegistrySource(settings.models_dir, observer))
     app = create_app(settings, store, models, counters, turns)
     if settings.tracing:
+        tracing.trace_sql(store.database, provider)
         tracing.trace_requests(app, provider)
     models.refresh()
     models.watch()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 from flask import Flask, Response, g, request
 
@@ -77,6 +78,20 @@ def trace_sql(database: Database, provider: TracerProvider) -> None:
     """Let statements be spans, without the values that they are run with."""
     # Of SQLAlchemy 2.1 it does not know yet that it works with it, and would silently do nothing.
     SQLAlchemyInstrumentor().instrument(engine=database.engine, tracer_provider=provider, skip_dep_check=True)
+
+
+def trace_waits(
+    waiting: Callable[[], AbstractContextManager[None]], provider: TracerProvider
+) -> Callable[[], AbstractContextManager[None]]:
+    """Let what the store waits for be spans, as it tells `waiting`: locks and commits, of ratings the whole writing."""
+    tracer = provider.get_tracer("matinee")
+
+    @contextmanager
+    def traced() -> Iterator[None]:
+        with tracer.start_as_current_span("wait for the database"), waiting():
+            yield
+
+    return traced
 
 
 class TracingObserver:
