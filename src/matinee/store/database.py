@@ -129,7 +129,7 @@ class Database:
 
     @contextmanager
     def _transaction_in_file(self) -> Iterator[Any]:
-        """Write by the one connection that nobody else uses, nor the pool knows: a quarter of the time."""
+        """Write by the one connection that nobody else uses, nor the pool knows; the lock of writers is held."""
         if self._writer is None:
             self._writer = self._detached()
             self._writer.execute("PRAGMA busy_timeout=0")
