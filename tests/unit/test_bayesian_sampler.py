@@ -85,7 +85,21 @@ def test_left_out_errors_are_divided_by_what_the_noise_leaves(days: int) -> None
         noise.append(1 / (chain.alpha * chain.tau)[chain.owner])
     leverages = np.var(errors, axis=0) / np.mean(noise, axis=0)
     expected = np.mean(errors, axis=0) / np.maximum(1 - leverages, LEAST_KEPT)
-    assert np.allclose(left_out.errors(), expected, rtol=1e-3, atol=1e-3)
+    assert np.allclose(left_out.errors()[chain.order], expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("rank", [3, 20, 40])
+@pytest.mark.parametrize("days", [0, 4])
+def test_errors_are_what_was_given_less_the_scores(days: int, rank: int) -> None:
+    chain = chain_of(world(days=days), rank=rank)
+    chain.step()
+    chain.users.targets = chain.users.targets + np.float32(0.5)  # what is explained may differ from what was given
+    sums, squared = np.ones((2, 70), np.float32)
+    chain.add_errors(sums, squared)
+    errors = chain.given - scores(chain)
+    assert np.allclose(sums, 1 + errors, atol=1e-4)
+    assert np.allclose(squared, 1 + errors**2, atol=1e-3)
+    assert np.allclose(chain.errors(), errors, atol=1e-4)
 
 
 def test_left_out_errors_are_those_of_a_fit_without_the_rating() -> None:
@@ -96,7 +110,7 @@ def test_left_out_errors_are_those_of_a_fit_without_the_rating() -> None:
     draws = rng.normal(stars.sum() / noise / precision, precision**-0.5, 4000)
     chain = chain_of(world())
     left_out = LeftOut(chain)
-    left_out.n, chain.owner = len(draws), np.zeros(len(stars), int)
+    left_out.n, chain.owner, chain.order = len(draws), np.zeros(len(stars), int), np.arange(len(stars))
     errors = stars[:, None] - draws
     left_out.sums, left_out.squared = errors.sum(1).astype(np.float32), (errors**2).sum(1).astype(np.float32)
     left_out.noise = np.full(1, noise * len(draws))
@@ -199,6 +213,7 @@ def test_a_member_of_sets_is_drawn_from_its_conjugate_posterior() -> None:
             own, mean, np.uint64(counter * 16), np.uint64(0x9E3779B97F4A7C15), y.reshape(-1), y_bias,
         )  # fmt: skip
         assert np.allclose(r[:, 0] + weight * y[0, 0], remainder[:, 0], atol=1e-5)
+        assert np.allclose(rb + weight * y_bias[0], bias, atol=1e-5)
         draws.append([y[0, 0], y_bias[0]])
     total = 4 * 1.25 + 2
     assert np.allclose(np.mean(draws, axis=0), [4 * 5.0 / total, 4 * 3.5 / total], atol=0.03)

@@ -45,6 +45,11 @@ class LeftOut:
 
     def errors(self) -> Float64:
         """Return the errors, shape ``(nnz,)``: by how much given stars exceed scores that have not seen them."""
+        errors = np.empty(len(self.sums))
+        errors[self.chain.order] = self._errors()
+        return errors
+
+    def _errors(self) -> Float64:
         means = self.sums.astype(np.float64) / self.n
         noise = (self.noise / self.n)[self.chain.owner]
         open_ = self.squared / self.n - means**2

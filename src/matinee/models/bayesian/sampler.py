@@ -217,6 +217,8 @@ class Chain:
         self.days = np.empty(0, np.int64) if when is None else np.unique(when)
         day = np.full(len(users), -1, np.int32) if when is None else np.searchsorted(self.days, when).astype(np.int32)
         stars = ratings.stars - np.float32(ratings.mean)
+        self.order = np.lexsort((day, users))  # a day's factors are at hand then for all that a person rated on it
+        users, items, day, stars = users[self.order], items[self.order], day[self.order], stars[self.order]
         order = np.lexsort((users, items))
         self.given = stars
         self.latent = Latent(stars, ratings.mean) if probit else None
@@ -290,23 +292,27 @@ class Chain:
         """Root of the precision of each user's ratings."""
         return np.sqrt(self.alpha * self.tau).astype(np.float32)
 
+    def entries(self, side: Side, *, dated: bool = True) -> gibbs.Entries:
+        """Return a side's entries with what the other sides say of them, without days where not `dated`."""
+        left, right = self.others(side)
+        who = side.left[:0] if side is self.users else side.left
+        return gibbs.Entries(
+            side.left, side.right, side.targets, who, self.roots(), dated and len(self.days) > 0,
+            left.factors.reshape(-1), left.biases, right.factors.reshape(-1), right.biases,
+        )  # fmt: skip
+
     def draw(self, side: Side, number: int, *, means: Rows | None = None, dated: bool = True) -> None:
         """Draw a side's rows given the others in place, or write their conditional means into `means`.
 
         Not `dated`, the rows have to explain what days would have explained.
         """
-        left, right = self.others(side)
-        goal, noise = means or side.rows, float(means is None)
-        root = self.roots()
-        who = side.left[:0] if side is self.users else side.left
-        joined = dated and len(self.days) > 0
+        entries, goal, noise = self.entries(side, dated=dated), means or side.rows, float(means is None)
 
         def work(first: int, last: int) -> None:
             gibbs.sample_block(
-                first, last, side.indptr, side.left, side.right, side.targets, who, root, joined,
-                left.factors.reshape(-1), left.biases, right.factors.reshape(-1), right.biases, self.rank,
-                goal.factors.shape[1], side.prior.reshape(-1), side.prior_bias, side.rows.precision, noise,
-                self._counter(number), self.key, goal.factors.reshape(-1), goal.biases, side.squares,
+                first, last, side.indptr, entries, self.rank, goal.factors.shape[1], side.prior.reshape(-1),
+                side.prior_bias, side.rows.precision, noise, self._counter(number), self.key,
+                goal.factors.reshape(-1), goal.biases, side.squares,
             )  # fmt: skip
 
         run_blocks(work, side.blocks, self.threads)
@@ -327,12 +333,13 @@ class Chain:
 
     def _draw_columns(self, side: Side, column: int) -> None:
         width = side.prior.shape[1]
+        biases = side.prior_bias if column == 0 else np.zeros_like(side.prior_bias)  # the first call's count
         for sets in side.sets + side.features:
             gibbs.sample_sets(
                 column, min(SET_COLUMNS, width - column), sets.indptr, sets.owners, sets.weight, sets.squared,
-                side.remainder.reshape(-1), side.prior_bias, self.rank, width, side.rows.precision,
+                side.remainder.reshape(-1), biases, self.rank, width, side.rows.precision,
                 sets.rows.precision, sets.rows.mean, self._counter(sets.stage), self.key,
-                sets.rows.factors.reshape(-1), sets.rows.biases,
+                sets.rows.factors.reshape(-1), sets.rows.biases if column == 0 else np.zeros_like(sets.rows.biases),
             )  # fmt: skip
 
     def _draw_noise(self, rng: np.random.Generator) -> float:
@@ -353,13 +360,12 @@ class Chain:
 
     def add_errors(self, sums: Float32, squared: Float32) -> None:
         """Add every rating's error to `sums` and its square to `squared`, shapes ``(nnz,)``."""
-        side, (left, right), rows = self.users, self.others(self.users), self.users.rows
+        side, rows, entries = self.users, self.users.rows, self.entries(self.users)
 
         def work(first: int, last: int) -> None:
             gibbs.add_errors(
-                first, last, side.indptr, side.left, side.right, self.given, len(self.days) > 0,
-                left.factors.reshape(-1), left.biases, right.factors.reshape(-1), right.biases,
-                rows.factors.reshape(-1), rows.biases, rows.factors.shape[1], sums, squared,
+                first, last, side.indptr, entries, self.given, rows.factors.reshape(-1), rows.biases,
+                rows.factors.shape[1], sums, squared,
             )  # fmt: skip
 
         run_blocks(work, side.blocks, self.threads)

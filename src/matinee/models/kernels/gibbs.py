@@ -7,7 +7,7 @@ numbers depend on the seed, the sweep, the side and the row, so nothing depends 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -96,14 +96,27 @@ def normals(counter: Any, key: Any, pairs: int, out: Any) -> None:
         out[n + j] = radius * (-second if bits & np.uint64(4) else second)
 
 
-@njit(**OPTIONS)
-def regressors(
-    entry: int, k: int, left: Any, right: Any, targets: Any, who: Any, root: Any, own: float, joined: bool, A: Any,
-    a_bias: Any, B: Any, b_bias: Any, f: int, G: Any, T: Any,
-) -> None:  # fmt: skip
+class Entries(NamedTuple):
+    """A side's entries, and what else explains their targets: A and B where `joined`, only A where not."""
+
+    left: Any  # (n,): rows of A
+    right: Any  # (n,): rows of B
+    targets: Any
+    who: Any  # (n,): the entries' users, or empty where rows are users
+    root: Any  # (n_users,): of the precision of a user's ratings
+    joined: bool
+    A: Any  # factors, flat
+    a_bias: Any
+    B: Any
+    b_bias: Any
+
+
+@njit(forceinline=True, **OPTIONS)
+def regressors(entries: Any, entry: int, k: int, own: float, f: int, G: Any, T: Any) -> None:
     """Write k regressors, A or A + B, into G and (target, 1) into T, all times the root of their users' precision: that
     of `who`, or `own` where `who` is empty.
     """
+    left, right, targets, who, root, joined, A, a_bias, B, b_bias = entries
     F, scale = np.uint64(f), np.float32(own)
     for n in range(k):
         e = np.uint64(entry + n)
@@ -129,40 +142,48 @@ def regressors(
         T[np.uint64(2 * n)], T[np.uint64(2 * n + 1)] = scale * t, scale
 
 
+@njit(forceinline=True, **OPTIONS)
+def add_entries(
+    entries: Any, begin: int, end: int, own: float, f: int, G: Any, T: Any, M: Any, ld: int, b: Any
+) -> tuple[float, float, float]:
+    """Add a row's entries to its system; return the sums of targets, of precisions and of squared targets."""
+    target_sum, total, squares, chunk = 0.0, 0.0, 0.0, len(T) // 2
+    for start in range(begin, end, chunk):
+        k = min(chunk, end - start)
+        regressors(entries, start, k, own, f, G, T)
+        sums = np.float32(0), np.float32(0), np.float32(0)  # of a chunk: in float32 these are whole vectors
+        for n in range(np.uint64(k)):
+            t, w = T[np.uint64(2) * n], T[np.uint64(2) * n + np.uint64(1)]
+            sums = sums[0] + t * w, sums[1] + w * w, sums[2] + t * t
+        target_sum += sums[0]
+        total += sums[1]
+        squares += sums[2]
+        add_gram(G, G, 0, k, f, M, ld)
+        add_sums(T, G, k, f, b)
+    return target_sum, total, squares
+
+
 @njit(cache=True, **OPTIONS)
 def sample_block(
-    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, who: Any, root: Any, joined: bool, A: Any,
-    a_bias: Any, B: Any, b_bias: Any, rank: int, f: int, prior: Any, prior_bias: Any, precision: Any, noise: float,
-    counter: Any, key: Any, out: Any, out_bias: Any, left_over: Any,
+    first: int, last: int, indptr: Any, entries: Any, rank: int, f: int, prior: Any, prior_bias: Any, precision: Any,
+    noise: float, counter: Any, key: Any, out: Any, out_bias: Any, left_over: Any,
 ) -> None:  # fmt: skip
     """Draw rows `first` to `last` given everything else; `noise` 1 draws, 0 gives the conditional means.
 
     An entry's target is explained by the row's factors times A, or A + B if `joined`, and its bias, beside what A and
-    B explain alone. `who` names each entry's user, empty where rows are users, and `root` the root of that user's
-    precision. `precision` holds the prior's precision of each factor and, behind them, of the bias. `left_over` gets
-    the rows' sums of squared errors times precision: what the solved system leaves of the targets, plus the noise put
-    in, less the prior's part.
+    B explain alone. `precision` holds the prior's precision of each factor and, behind them, of the bias. `left_over`
+    gets the rows' sums of squared errors times precision: what the solved system leaves of the targets, plus the noise
+    put in, less the prior's part.
     """
     ld, chunk, pairs = leading(f), min(GATHER_ROWS, max(BLOCK, GATHER_FLOATS // f)), f // 2 + BLOCK // 2
     M, b, z = np.empty(f * ld, np.float32), np.empty(2 * f, np.float32), np.empty(2 * pairs, np.float32)
     G, T = np.empty(chunk * f, np.float32), np.empty(2 * chunk, np.float32)
     for row in range(first, last):
         start_system(_NO_GRAM, np.float32(0), f, ld, M, b)
+        own = entries.root[row] if len(entries.who) == 0 else entries.root[0]
+        found = add_entries(entries, indptr[row], indptr[row + 1], own, f, G, T, M, ld, b)
         middle, tight = np.float64(prior_bias[row]), np.float64(precision[f])
-        target_sum, total, over = tight * middle, tight, tight * middle * middle
-        own = root[row] if len(who) == 0 else root[0]
-        for start in range(indptr[row], indptr[row + 1], chunk):
-            k = min(chunk, indptr[row + 1] - start)
-            regressors(start, k, left, right, targets, who, root, own, joined, A, a_bias, B, b_bias, f, G, T)
-            sums = np.float32(0), np.float32(0), np.float32(0)  # of a chunk: in float32 these are whole vectors
-            for n in range(np.uint64(k)):
-                t, w = T[np.uint64(2) * n], T[np.uint64(2) * n + np.uint64(1)]
-                sums = sums[0] + t * w, sums[1] + w * w, sums[2] + t * t
-            target_sum += sums[0]
-            total += sums[1]
-            over += sums[2]
-            add_gram(G, G, 0, k, f, M, ld)
-            add_sums(T, G, k, f, b)
+        target_sum, total, over = found[0] + tight * middle, found[1] + tight, found[2] + tight * middle * middle
         for j in range(f):
             middle = prior[row * f + j]
             M[j * ld + j] += precision[j]
@@ -199,61 +220,49 @@ def sample_sets(
 
     R is what the owners' rows exceed their prior means by: the cached sums that let one member's draw cost only its
     own entries. Factors are independent of each other here, since the prior's precision is diagonal: a call draws
-    `width` columns (a block of 16 or two) from `column` on, and the biases with the first.
+    `width` columns (a block of 16 or two) from `column` on, and biases in the same passes; calls for different columns
+    need different biases, of which those of one count.
     """
-    pairs, total, change = width // 2 + BLOCK // 2, np.empty(width, np.float32), np.zeros(width, np.float32)
-    z = np.empty(2 * pairs, np.float32)
+    pairs, total = width // 2 + BLOCK // 2, np.empty(width + BLOCK, np.float32)
+    z, change = np.empty(2 * pairs, np.float32), np.zeros(width + BLOCK, np.float32)
     for member in range(len(indptr) - 1):
         first, k, s = indptr[member], indptr[member + 1] - indptr[member], squared[member]
         if width == BLOCK:
-            gather_sum(R, column, f, owners, first, weight, k, total, 0)
+            gather_sum(R, r_bias, column, f, owners, first, weight, k, total)
         else:
-            wide_gather_sum(R, column, f, owners, first, weight, k, total, 0)
+            wide_gather_sum(R, r_bias, column, f, owners, first, weight, k, total)
         normals(counter + np.uint64(member) * np.uint64(f) + np.uint64(column), key, pairs, z)
         for n in range(min(width, rank - column)):
-            j = column + n
-            p, old = precision[j] * s + own[j], Y[member * f + j]
-            mean = (precision[j] * (total[n] + s * old) + own[j] * own_mean[j]) / p
-            Y[member * f + j] = mean + z[n] / np.sqrt(p)
-            change[n] = Y[member * f + j] - old
+            j, place = column + n, member * f + column + n
+            new = drawn(total[n], Y[place], precision[j], s, own[j], own_mean[j], z[n])
+            change[n], Y[place] = new - Y[place], new
+        new = drawn(total[width], y_bias[member], precision[f], s, own[f], own_mean[f], z[2 * pairs - 1])
+        change[width], y_bias[member] = new - y_bias[member], new
         if width == BLOCK:
-            scatter_subtract(R, column, f, owners, first, weight, k, change, 0)
+            scatter_subtract(R, r_bias, column, f, owners, first, weight, k, change)
         else:
-            wide_scatter_subtract(R, column, f, owners, first, weight, k, change, 0)
-        if column == 0:
-            draw_bias(member, first, k, owners, weight, s, r_bias, precision[f], own[f], own_mean[f], z[-1], y_bias)
+            wide_scatter_subtract(R, r_bias, column, f, owners, first, weight, k, change)
 
 
 @njit(**OPTIONS)
-def draw_bias(
-    member: int, first: int, k: int, owners: Any, weight: Any, squared: float, r_bias: Any, precision: float,
-    own: float, own_mean: float, z: float, y_bias: Any,
-) -> None:  # fmt: skip
-    """Draw one member's bias given the remainders of its owners' biases, and take it out of them."""
-    total = np.float32(0)
-    for e in range(np.uint64(first), np.uint64(first + k)):
-        owner = np.uint64(owners[e])
-        total += weight[owner] * r_bias[owner]
-    p, old = precision * squared + own, y_bias[member]
-    y_bias[member] = (precision * (total + squared * old) + own * own_mean) / p + z / np.sqrt(p)
-    change = np.float32(y_bias[member] - old)
-    for e in range(np.uint64(first), np.uint64(first + k)):
-        owner = np.uint64(owners[e])
-        r_bias[owner] -= weight[owner] * change
+def drawn(total: Any, old: Any, precision: Any, squared: Any, own: Any, own_mean: Any, z: Any) -> Any:
+    """Draw one number of a member, given the sum of its owners' weighted remainders, which hold its old one."""
+    p = precision * squared + own
+    return np.float32((precision * (total + squared * old) + own * own_mean) / p + z / np.sqrt(p))
 
 
 @njit(cache=True, **OPTIONS)
 def add_errors(
-    first: int, last: int, indptr: Any, left: Any, right: Any, targets: Any, joined: bool, A: Any, a_bias: Any,
-    B: Any, b_bias: Any, X: Any, x_bias: Any, f: int, sums: Any, squared: Any,
-) -> None:  # fmt: skip
-    """Add each entry's error, the target less all that the factors and biases explain, to `sums`, and its square."""
+    first: int, last: int, indptr: Any, entries: Any, given: Any, X: Any, x_bias: Any, f: int, sums: Any, squared: Any
+) -> None:
+    """Add each entry's error, what was given less all that factors and biases explain, to `sums`, and its square."""
+    left, right, _, _, _, joined, A, a_bias, B, b_bias = entries
     F = np.uint64(f)
     for row in range(first, last):
         x = np.uint64(row) * F
         for e in range(np.uint64(indptr[row]), np.uint64(indptr[row + 1])):
             a = np.uint64(left[e])
-            error = targets[e] - a_bias[a] - x_bias[row]
+            error = given[e] - a_bias[a] - x_bias[row]
             if joined:
                 b = np.uint64(right[e])
                 error -= b_bias[b] + products(X, x, A, a * F, B, b * F, F)

@@ -174,68 +174,78 @@ def products(_context: Any, x: Any, x_start: Any, a: Any, a_start: Any, b: Any, 
 
 def _scattered(
     context: Any, builder: ir.IRBuilder, signature: Any, args: Any
-) -> tuple[Emitter, Callable[[ir.Value], tuple[ir.Value, ir.Value]]]:
-    """Return ``entry -> (its row's place, its weight)`` of the arguments ``R, column, f, rows, first, weights``."""
+) -> tuple[Emitter, Callable[[ir.Value], tuple[ir.Value, ir.Value, ir.Value]]]:
+    """Return ``entry -> (its row's place, its bias's, its weight)`` of ``R, r_bias, column, f, rows, first, weights``."""
     emit = Emitter(builder)
-    matrix = emit.begin(context, signature.args[0], args[0], args[1])
-    rows = emit.begin(context, signature.args[3], args[3], args[4])
-    weights = emit.begin(context, signature.args[5], args[5], emit.int(0))
+    matrix = emit.begin(context, signature.args[0], args[0], args[2])
+    biases = emit.begin(context, signature.args[1], args[1], emit.int(0))
+    rows = emit.begin(context, signature.args[4], args[4], args[5])
+    weights = emit.begin(context, signature.args[6], args[6], emit.int(0))
 
-    def entry(n: ir.Value) -> tuple[ir.Value, ir.Value]:
+    def entry(n: ir.Value) -> tuple[ir.Value, ir.Value, ir.Value]:
         row = builder.zext(builder.load(emit.ahead(rows, n)), emit.int)
-        return emit.ahead(matrix, builder.mul(row, args[2])), emit.spread(builder.load(emit.ahead(weights, row)))
+        place = emit.ahead(matrix, builder.mul(row, args[3]))
+        return place, emit.ahead(biases, row), builder.load(emit.ahead(weights, row))
 
     return emit, entry
 
 
 def make_gather(blocks: int) -> tuple[Any, Any]:
-    """Make two intrinsics over `blocks` blocks of columns from `column` on, of the rows that k entries name.
+    """Make two intrinsics over `blocks` blocks of columns from `column` on, of the rows that k entries name, and over
+    the rows' biases, which lie in an array of their own.
 
-    ``gather_sum(R, column, f, rows, first, weights, k, out, start)``: out = sum of weights[row] * R[row];
-    ``scatter_subtract(R, column, f, rows, first, weights, k, change, start)``: R[row] -= weights[row] * change.
+    ``gather_sum(R, r_bias, column, f, rows, first, weights, k, out)``: out = sum of weights[row] * R[row], and behind
+    it, in every lane of a vector, that of the biases;
+    ``scatter_subtract(R, r_bias, column, f, rows, first, weights, k, change)``: R[row] -= weights[row] * change, the
+    biases' change behind the others.
     """
     vectors = blocks * VECTORS
 
-    def types_of(r: Any, rows: Any, weights: Any, vector: Any) -> Any:
-        return types.void(r, _i64, _i64, rows, _i64, weights, _i64, vector, _i64)
+    def types_of(r: Any, bias: Any, rows: Any, weights: Any, vector: Any) -> Any:
+        return types.void(r, bias, _i64, _i64, rows, _i64, weights, _i64, vector)
 
     @intrinsic
     def gather_sum(
-        _context: Any, r: Any, column: Any, f: Any, rows: Any, first: Any, weights: Any, k: Any, out: Any, start: Any
+        _context: Any, r: Any, bias: Any, column: Any, f: Any, rows: Any, first: Any, weights: Any, k: Any, out: Any
     ) -> Any:
         def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
             emit, entry = _scattered(context, builder, signature, args)
 
             def step(n: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
-                place, wide = entry(n)
-                return [emit.fma(emit.load(place, v), wide, total) for v, total in enumerate(sums)]
+                place, bias, weight = entry(n)
+                wide, last = emit.spread(weight), emit.spread(builder.load(bias))
+                parts = [*(emit.load(place, v) for v in range(vectors)), last]
+                return [emit.fma(part, wide, total) for part, total in zip(parts, sums, strict=True)]
 
-            goal = emit.begin(context, signature.args[7], args[7], args[8])
-            for v, total in enumerate(emit.sum_over(args[6], vectors, step)):
+            goal = emit.begin(context, signature.args[8], args[8], emit.int(0))
+            for v, total in enumerate(emit.sum_over(args[7], vectors + 1, step)):
                 emit.store(total, goal, v)
             return context.get_dummy_value()
 
-        return types_of(r, rows, weights, out), code
+        return types_of(r, bias, rows, weights, out), code
 
     @intrinsic
     def scatter_subtract(
-        _context: Any, r: Any, column: Any, f: Any, rows: Any, first: Any, weights: Any, k: Any, change: Any, start: Any
+        _context: Any, r: Any, bias: Any, column: Any, f: Any, rows: Any, first: Any, weights: Any, k: Any, change: Any
     ) -> Any:
         def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
             emit, entry = _scattered(context, builder, signature, args)
-            source = emit.begin(context, signature.args[7], args[7], args[8])
+            source = emit.begin(context, signature.args[8], args[8], emit.int(0))
             changes = [emit.load(source, v) for v in range(vectors)]
+            last = builder.load(emit.ahead(source, blocks * BLOCK))
 
             def step(n: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
-                place, wide = entry(n)
+                place, bias, weight = entry(n)
+                wide = emit.spread(weight)
                 for v, change in enumerate(changes):
                     emit.store(emit.subtract_product(emit.load(place, v), change, wide), place, v)
+                builder.store(builder.fsub(builder.load(bias), builder.fmul(weight, last)), bias)
                 return sums
 
-            emit.sum_over(args[6], 0, step)
+            emit.sum_over(args[7], 0, step)
             return context.get_dummy_value()
 
-        return types_of(r, rows, weights, change), code
+        return types_of(r, bias, rows, weights, change), code
 
     return gather_sum, scatter_subtract
 
