@@ -161,7 +161,8 @@ def chain_of(ratings: Ratings, seed: int, **changes: Any) -> Chain:
 def test_of_predictions_noise_and_all_terms(runs: int) -> None:
     found = []
     for run in range(runs):
-        chain = chain_of(world(seed=run, n=60), run, features=features(10))
+        ratings = world(seed=run, n=60)
+        chain = chain_of(ratings, run, features=features(len(ratings.items)))
         truth = draw_truth(chain, np.random.default_rng([7, run]))
         rate(chain, truth.latent)
         found.append(ranks(chain, of_truth(chain, truth), of_state, apart=8))
@@ -205,5 +206,5 @@ def test_of_cut_points_too(runs: int) -> None:
             continue  # steps come from the ratings, so that there are none without any
         chain.latent.cuts = np.linspace(*OUTER, 4)
         wanted = of_truth(chain, truth) | {"cut 2": cuts[1], "cut 3": cuts[2]}
-        found.append(ranks(chain, wanted, state, apart=12))
+        found.append(ranks(chain, wanted, state, apart=48))  # cut points are drawn in one sweep of four
     assert_uniform(found)

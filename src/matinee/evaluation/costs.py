@@ -30,11 +30,12 @@ def bytes_of(learner: StarLearner, ratings: Ratings) -> int:
     """Return about how much memory a fit takes beside the ratings."""
     users, items, n = len(ratings.users), len(ratings.items), len(ratings)
     if isinstance(learner, BayesianMF):
-        stack, days = 4 * learner.samples * learner.rank, 0
+        stack, days, probit = 4 * learner.samples * learner.rank, 0, learner.output == "probit"
         if learner.time and ratings.timestamps is not None:
             days = min(n, int(np.ptp(ratings.timestamps)) // DAY_S + 1)
-        of_users = 2 * stack * (2 if days else 1)  # collected, then laid side by side
-        return of_users * users + (3 * stack + 16 * learner.samples) * items + 2 * stack * days + 64 * n
+        collected = stack * ((2 if days else 1) * users + 2 * items + days) + 12 * learner.samples * items
+        chain, calibrating = (80 * n, 130 * n) if probit else (60 * n, 70 * n)
+        return collected + chain + max(collected, calibrating)  # samples are laid side by side when errors are known
     rank = padded_rank(learner.rank) if isinstance(learner, ALS) else 0
     return 4 * (2 * rank + 8) * (users + items) + 24 * n
 

@@ -79,11 +79,11 @@ def open_variances(side: Side, other: Side) -> tuple[float, float, float, float]
     """
     rank, rows = side.rows.rank, side.rows
     weights = np.diff(other.indptr) / max(other.indptr[-1], 1)
-    sizes = weights @ np.square(other.rows.factors[:, :rank], dtype=np.float64)
+    sizes = weights @ np.square(other.rows.factors[:, :rank])
     factors, bias = side.usual()
 
     def spread(factors: Float32, biases: Float32) -> float:
-        return float(sizes @ np.square(factors[:, :rank], dtype=np.float64).mean(axis=0) + np.mean(np.square(biases)))
+        return float(sizes @ np.einsum("ij,ij->j", factors, factors)[:rank] / len(factors) + np.mean(np.square(biases)))
 
     told = spread(side.prior - factors, side.prior_bias - np.float32(bias))
     featured, featured_bias = side.featured()

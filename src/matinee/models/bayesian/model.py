@@ -19,7 +19,9 @@ from matinee.models.factors import RatingModel
 from matinee.models.outputs import Floats, NormalOutput, ProbitOutput, steps_of
 from matinee.models.person import Person
 
-RATIO_PAIRS = 1_000_000
+RATIO_PAIRS = 200_000
+CHUNK = 512
+"""Pairs scored at a time: vectors of 32 samples of rank 16 take 1 MiB a side then, and stay in the cache."""
 SETTLING = 3
 """How often latent stars of somebody folded in are expected anew: steps are narrow beside the noise."""
 
@@ -212,8 +214,8 @@ class BayesianModel(RatingModel):
         users, user_biases = self.user_factors, self.user_biases
         if dated.any():
             users, user_biases = self.dated_user_factors, self.dated_user_biases
-        for start in range(0, len(scores), 4096):
-            part = slice(start, start + 4096)
+        for start in range(0, len(scores), CHUNK):
+            part = slice(start, start + CHUNK)
             u, i, t = user_rows[part], item_rows[part], days[part]
             rated, new = np.where(i < len(self.items), i, -1), np.where(i < len(self.items), -1, i - len(self.items))
             of_items = _picked(self.item_factors, rated)
@@ -361,6 +363,6 @@ def _picked(rows: Float32, places: Int32) -> Float32:
     """Return rows by place, zeros where it is -1."""
     if not len(rows):
         return np.zeros((len(places), *rows.shape[1:]), np.float32)
-    picked = np.array(rows[places])
+    picked = np.asarray(rows[places])
     picked[places < 0] = 0
     return picked

@@ -48,6 +48,8 @@ BIAS_SHARE, MEMBER_BIAS_SHARE, NOISE_SHARE = 0.1, 0.01, 0.7
 LEAST_VARIANCE = 1e-4
 """Of stars, squared: where everybody gave the same."""
 DAY_S = 86_400
+BLOCKS = 32
+"""Of rows, drawn by one call each: a call takes 10 microseconds to begin."""
 SET_COLUMNS = 32
 """Of factors that sets' members are drawn in at once."""
 DAYS_EVERY = 6
@@ -149,7 +151,7 @@ class Side:
         self.prior, self.prior_bias = np.zeros_like(self.rows.factors), np.zeros_like(self.rows.biases)
         self.remainder = aligned_zeros(*self.rows.factors.shape)
         self.squares = np.zeros(len(self.prior_bias))  # of a row's errors, times their precision
-        self.blocks = equal_blocks(np.diff(self.indptr) + self.rows.factors.shape[1] // 3 + 16)
+        self.blocks = equal_blocks(np.diff(self.indptr) + self.rows.factors.shape[1] // 3 + 16, BLOCKS)
 
     def usual(self) -> tuple[Float32, float]:
         """Return the prior mean of a row of which only the usual properties are known: factors and bias.
