@@ -34,9 +34,11 @@ from matinee.models.kernels.scaled import (
     wide_gather_sum,
     wide_scatter_subtract,
 )
-from matinee.models.kernels.tile import BLOCK
+from matinee.models.kernels.tile import BLOCK, prefetch_row
 from matinee.models.kernels.triangle import OPTIONS, cholesky, leading, solve_backward, solve_forward
 
+AHEAD = 8
+"""Entries between asking for rows of factors and reading them: it saves most where others use the machine's caches."""
 _NO_GRAM = np.empty(0, np.float32)
 
 
@@ -124,8 +126,12 @@ def regressors(entries: Any, entry: int, k: int, own: float, f: int, G: Any, T: 
         if len(who):
             scale = root[np.uint64(who[e])]
         t = targets[e] - a_bias[a]
+        if n + AHEAD < k:
+            prefetch_row(A, np.uint64(left[e + np.uint64(AHEAD)]) * F, f)
         if joined:
             b = np.uint64(right[e])
+            if n + AHEAD < k:
+                prefetch_row(B, np.uint64(right[e + np.uint64(AHEAD)]) * F, f)
             t -= b_bias[b]
             if np.uint64(BLOCK) == F:
                 t -= scale_sum_block(A, a * F, B, b * F, scale, G, goal)
@@ -260,8 +266,13 @@ def add_errors(
     F = np.uint64(f)
     for row in range(first, last):
         x = np.uint64(row) * F
-        for e in range(np.uint64(indptr[row]), np.uint64(indptr[row + 1])):
+        last = np.uint64(indptr[row + 1])
+        for e in range(np.uint64(indptr[row]), last):
             a = np.uint64(left[e])
+            if e + np.uint64(AHEAD) < last:
+                prefetch_row(A, np.uint64(left[e + np.uint64(AHEAD)]) * F, f)
+                if joined:
+                    prefetch_row(B, np.uint64(right[e + np.uint64(AHEAD)]) * F, f)
             error = given[e] - a_bias[a] - x_bias[row]
             if joined:
                 b = np.uint64(right[e])

@@ -82,6 +82,15 @@ class Emitter:
     def _at(self, place: ir.Value, vector: int) -> ir.Value:
         return self.builder.bitcast(self.ahead(place, vector * WIDTH), self.vector.as_pointer())
 
+    def prefetch(self, place: ir.Value) -> None:
+        """Ask for the cache line of a place."""
+        byte, i32, name = ir.IntType(8).as_pointer(), ir.IntType(32), "llvm.prefetch.p0"
+        module = self.builder.module
+        fetch = module.globals.get(name) or ir.Function(
+            module, ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32]), name
+        )
+        self.builder.call(fetch, [self.builder.bitcast(place, byte), i32(0), i32(3), i32(1)])
+
     def shuffle(self, a: ir.Value, b: ir.Value, lanes: list[int]) -> ir.Value:
         """Pick lanes of a, and from `WIDTH` on of b."""
         return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
@@ -206,14 +215,9 @@ def prefetch_row(_context: Any, source: Any, begin: Any, floats: Any) -> Any:
     def code(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         emit = Emitter(builder)
         row = emit.begin(context, signature.args[0], args[0], args[1])
-        byte, i32 = ir.IntType(8).as_pointer(), ir.IntType(32)
-        name = "llvm.prefetch.p0"
-        known = builder.module.globals.get(name)
-        fetch = known or ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [byte, i32, i32, i32]), name)
 
         def step(block: ir.Value, sums: list[ir.Value]) -> list[ir.Value]:
-            place = builder.bitcast(emit.ahead(row, builder.mul(block, emit.int(BLOCK))), byte)
-            builder.call(fetch, [place, i32(0), i32(3), i32(1)])
+            emit.prefetch(emit.ahead(row, builder.mul(block, emit.int(BLOCK))))
             return sums
 
         emit.sum_over(builder.sdiv(args[2], emit.int(BLOCK)), 0, step)
