@@ -151,6 +151,14 @@ def test_a_prediction_says_how_sure_it_is(home: Path) -> None:
     assert f"4 stars or more with {document['probability_4']:.0%}" in text
 
 
+def test_the_film_is_an_argument_or_an_option_and_one(home: Path) -> None:
+    named = asked(home, "predict", "--user", "42", "--movie", "Quiz Show (1994)")
+    assert named == asked(home, "predict", "Quiz Show (1994)", "--user", "42")
+    for films in ([], ["318", "--movie", "318"]):
+        refused = run(home, "predict", *films, "--user", "42")
+        assert refused.exit_code == 2 and "Give one film" in refused.stderr
+
+
 def test_who_likes_everything_likes_this_more_probably(home: Path) -> None:
     kind, harsh = (
         asked(home, "predict", "318", *(f"--rate={movie}={stars}" for movie in (260, 1, 858, 50, 527, 593)))

@@ -102,14 +102,16 @@ def because(reason: Because) -> str:
 
 
 @click.command()
-@click.argument("movie", metavar="MOVIE")
+@click.argument("movie", metavar="MOVIE", required=False)
+@click.option("--movie", "named", metavar="MOVIE", help="The film, by id or title, in place of the argument.")
 @person_options
 @taste_options
 @model_option
 @json_option
 @home_option
 def predict(
-    movie: str,
+    movie: str | None,
+    named: str | None,
     user: str | None,
     rate: tuple[str, ...],
     ratings_file: Path | None,
@@ -122,8 +124,10 @@ def predict(
 
     MOVIE is an id or a title: matinee predict "Quiz Show (1994)" --user 42
     """
+    if (movie is None) == (named is None):
+        raise click.UsageError("Give one film, as the argument MOVIE or by --movie.")
     recommender = open_recommender(home, model_id)
-    film = recommender.catalogue.resolve(movie)
+    film = recommender.catalogue.resolve(movie or named or "")
     person = gather(recommender, home, user, rate, ratings_file)
     prediction = recommender.predict(person.ratings, film.movie_id, **person.taste(resolved(recommender, options)))
     document = {"model_id": recommender.model_id, **asdict(prediction)}

@@ -153,7 +153,8 @@ def add_entries(
     entries: Any, begin: int, end: int, own: float, f: int, G: Any, T: Any, M: Any, ld: int, b: Any
 ) -> tuple[float, float, float]:
     """Add a row's entries to its system; return the sums of targets, of precisions and of squared targets."""
-    target_sum, total, squares, chunk = 0.0, 0.0, 0.0, len(T) // 2
+    target_sum, total, squares = np.float64(0), np.float64(0), np.float64(0)
+    chunk = len(T) // 2
     for start in range(begin, end, chunk):
         k = min(chunk, end - start)
         regressors(entries, start, k, own, f, G, T)
@@ -266,10 +267,10 @@ def add_errors(
     F = np.uint64(f)
     for row in range(first, last):
         x = np.uint64(row) * F
-        last = np.uint64(indptr[row + 1])
-        for e in range(np.uint64(indptr[row]), last):
+        end = np.uint64(indptr[row + 1])
+        for e in range(np.uint64(indptr[row]), end):
             a = np.uint64(left[e])
-            if e + np.uint64(AHEAD) < last:
+            if e + np.uint64(AHEAD) < end:
                 prefetch_row(A, np.uint64(left[e + np.uint64(AHEAD)]) * F, f)
                 if joined:
                     prefetch_row(B, np.uint64(right[e + np.uint64(AHEAD)]) * F, f)

@@ -175,7 +175,7 @@ def products(_context: Any, x: Any, x_start: Any, a: Any, a_start: Any, b: Any, 
 def _scattered(
     context: Any, builder: ir.IRBuilder, signature: Any, args: Any
 ) -> tuple[Emitter, Callable[[ir.Value], tuple[ir.Value, ir.Value, ir.Value]]]:
-    """Return ``entry -> (its row's place, its bias's, its weight)`` of ``R, r_bias, column, f, rows, first, weights``."""
+    """Return ``entry -> (places of its row and of its bias, its weight)``; see `make_gather` for the arguments."""
     emit = Emitter(builder)
     matrix = emit.begin(context, signature.args[0], args[0], args[2])
     biases = emit.begin(context, signature.args[1], args[1], emit.int(0))
