@@ -156,7 +156,8 @@ def test_the_film_is_an_argument_or_an_option_and_one(home: Path) -> None:
     assert named == asked(home, "predict", "Quiz Show (1994)", "--user", "42")
     for films in ([], ["318", "--movie", "318"]):
         refused = run(home, "predict", *films, "--user", "42")
-        assert refused.exit_code == 2 and "Give one film" in refused.stderr
+        assert refused.exit_code == 2
+        assert "Give one film" in refused.stderr
 
 
 def test_who_likes_everything_likes_this_more_probably(home: Path) -> None:
