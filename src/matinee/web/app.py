@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 from apiflask import APIFlask
-from flask import Response
+from flask import Request, Response
 from flask.json.provider import JSONProvider
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import MapAdapter
 
 from matinee import __version__
 from matinee.registry import Registry
@@ -69,11 +70,21 @@ _BLUEPRINTS = (
 
 
 class Application(APIFlask):
-    """Flask's application for views of which none is asynchronous: it asks every function that it calls otherwise."""
+    """Flask's application where no view is asynchronous and no route depends on the host: it asks both otherwise."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the function as it is."""
         return func
+
+    def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
+        """Match by path and method only."""
+        if request is None:
+            return super().create_url_adapter(request)
+        environ = request.environ
+        return MapAdapter(
+            self.url_map, environ.get("HTTP_HOST", ""), request.root_path, "", request.scheme, request.path,
+            request.method, environ.get("QUERY_STRING", ""),
+        )  # fmt: skip
 
 
 class OrjsonProvider(JSONProvider):

@@ -89,7 +89,7 @@ def asker(serving: Serving, user_id: str, asked: inputs.ListQuery) -> tuple[dict
     wanted = options(serving, asked)
     if not (asked.since or asked.half_life or asked.what_if):
         found = placed(serving, user_id, services().access.revision_of(user_id))
-        return found.placed, {"not_interested": found.not_interested, **wanted}
+        return found.placed, {"not_interested": found.not_interested, **wanted} if found.not_interested else wanted
     person = known(serving, user_id)  # other ratings than theirs, or not all of them: placed for this once
     if asked.since or asked.half_life:
         wanted["rated_at"] = times_of(serving.recommender, user_id, services().store)

@@ -10,6 +10,7 @@ import hashlib
 
 from apiflask import APIFlask
 from flask import Response, g, request
+from flask.globals import app_ctx, request_ctx
 
 from matinee.store.replays import ReplayStore
 from matinee.store.schema import KEY_LENGTH
@@ -26,7 +27,7 @@ def register(app: APIFlask, replays: ReplayStore) -> None:
 
     @app.before_request
     def repeat() -> Response | None:
-        key = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+        key = request_ctx.request.environ.get("HTTP_IDEMPOTENCY_KEY")
         if key is None or request.method != "POST" or request.blueprint in (None, *WITHOUT_EFFECT):
             return None
         if request.endpoint in WITH_SECRETS:
@@ -47,7 +48,7 @@ def register(app: APIFlask, replays: ReplayStore) -> None:
 
     @app.after_request
     def keep(response: Response) -> Response:
-        if "claimed" in g:
+        if "claimed" in app_ctx.g:
             scope, key = g.pop("claimed")
             if response.status_code < 500:
                 replays.answer(scope, key, response.status_code, response.get_data(as_text=True))

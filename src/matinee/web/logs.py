@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from apiflask import APIFlask
 from flask import Response, g, has_request_context
-from flask.globals import request_ctx
+from flask.globals import app_ctx, request_ctx
 
 from matinee.web.metrics import Metrics
 
@@ -36,9 +36,10 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if has_request_context() and "request_id" in g:
+        fields = getattr(record, "fields", {})
+        if "request_id" not in fields and has_request_context() and "request_id" in g:
             line["request_id"] = g.request_id
-        line |= getattr(record, "fields", {})
+        line |= fields
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         try:
@@ -56,7 +57,6 @@ class _NewsFilter(logging.Filter):
 
 def configuration(log_format: str, level: str) -> dict[str, Any]:
     """Return what `logging.config.dictConfig` wants: the service's lines and granian's, on standard error."""
-    loggers = ("_granian", "matinee")
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -69,11 +69,13 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
                 "class": "logging.StreamHandler",
                 "formatter": log_format,
                 "stream": "ext://sys.stderr",
-                "filters": ["news"],
             }
         },
         "filters": {"news": {"()": _NewsFilter}},
-        "loggers": {name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in loggers},
+        "loggers": {
+            name: {"handlers": ["stderr"], "level": level, "propagate": False, "filters": filters}
+            for name, filters in (("_granian", ["news"]), ("matinee", []))
+        },
     }
 
 
@@ -83,26 +85,32 @@ def observe(app: APIFlask, metrics: Metrics, *, log_requests: bool) -> None:
     Must be called before anything else is registered: what comes first sees a request first and its answer last.
     """
 
+    template = vars(logging.LogRecord(_log.name, logging.INFO, "", 0, "", (), None))
+
     @app.before_request
     def begin() -> None:
-        g.began = time.perf_counter()
-        given = request_ctx.request.environ.get("HTTP_X_REQUEST_ID", "")
-        g.request_id = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
+        began, kept = time.perf_counter(), app_ctx.g  # each mention of `g` would look for the context again
+        given = request_ctx.request.environ.get("HTTP_X_REQUEST_ID")
+        kept.began = began
+        kept.request_id = given if given and _GOOD_ID.fullmatch(given) else secrets.token_hex(8)
 
     @app.after_request
     def end(response: Response) -> Response:
-        asked = request_ctx.request
-        seconds = time.perf_counter() - g.began
-        method, status = asked.method, response.status_code
-        route = asked.url_rule.rule if asked.url_rule else "none"
+        asked, kept = request_ctx.request, app_ctx.g
+        seconds = time.perf_counter() - kept.began
+        method, status, rule = asked.method, response.status_code, asked.url_rule
+        route = rule.rule if rule else "none"
         metrics.answered(method, route, status, seconds)
-        response.headers.add(REQUEST_ID, g.request_id)
-        if asked.blueprint and "Cache-Control" not in response.headers:
+        response.headers.add(REQUEST_ID, kept.request_id)
+        if rule and "." in rule.endpoint and "Cache-Control" not in response.headers:  # of a blueprint
             response.headers.add("Cache-Control", "no-store")
         if log_requests and _log.isEnabledFor(logging.INFO):
-            # Made here, since logging itself would look through the stack for who calls it.
-            line = logging.LogRecord(_log.name, logging.INFO, "", 0, f"{method} {route} {status}", (), None)
-            milliseconds = round(seconds * 1000, 2)
-            line.fields = {"method": method, "route": route, "status": status, "milliseconds": milliseconds}
+            # Made here from one that is like it: logging itself would look through the stack for who calls it.
+            line = logging.LogRecord.__new__(logging.LogRecord)
+            vars(line).update(template, msg=f"{method} {route} {status}", created=time.time())
+            line.fields = {
+                "request_id": kept.request_id, "method": method, "route": route, "status": status,
+                "milliseconds": round(seconds * 1000, 2),
+            }  # fmt: skip
             _log.handle(line)
         return response

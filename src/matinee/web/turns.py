@@ -65,7 +65,7 @@ class Turns:
     """
 
     def __init__(self, at_once: int) -> None:
-        self._room, self._turn = Semaphore(at_once), Lock()
+        self._turn, self._beside = Lock(), Semaphore(at_once - 1)
         self._taken, self._mine = 0.0, threading.local()
 
     def taking(self, application: WSGIApplication) -> WSGIApplication:
@@ -93,9 +93,10 @@ class Turns:
             self._take()
 
     def _take(self) -> None:
-        self._room.acquire()
         alone = self._turn.acquire(blocking=False)
-        while not alone and time.monotonic() - self._taken < PATIENCE_S:
+        while not alone:
+            if time.monotonic() - self._taken >= PATIENCE_S and self._beside.acquire(blocking=False):
+                break
             alone = self._turn.acquire(timeout=PATIENCE_S)
         self._mine.working, self._mine.alone = True, alone
         if alone:
@@ -103,6 +104,4 @@ class Turns:
 
     def _leave(self) -> None:
         self._mine.working = False
-        if self._mine.alone:
-            self._turn.release()
-        self._room.release()
+        (self._turn if self._mine.alone else self._beside).release()

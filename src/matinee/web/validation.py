@@ -45,7 +45,7 @@ class StrictAdapter(PydanticAdapter):
                         f"The body is {request.mimetype or 'of no type'}; send Content-Type: application/json."
                     )
                 return self.model_class.model_validate_json(request.get_data())
-            if not request.environ.get("QUERY_STRING"):
+            if not request_ctx.request.environ.get("QUERY_STRING"):
                 return self._unasked
             return self.model_class.model_validate(self._query(request))
         except ValidationError as error:
