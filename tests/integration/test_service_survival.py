@@ -23,7 +23,7 @@ from matinee.data.ratings import Ratings
 from matinee.models.als import ALS
 from matinee.recommend.recommender import Recommender
 from matinee.registry import Registry
-from matinee.web.turns import MOST_BODIES
+from matinee.web.front import MOST_BODIES
 
 __all__ = ["trained"]  # fixture
 FILMS = list(range(1, 41))

@@ -150,7 +150,7 @@ def create_app(
     problems.register(app)
     access.register(app)
     turns = turns or Turns(settings.threads)
-    validation.register(app, {"imports.add_import": settings.max_import_bytes}, turns)
+    validation.register(app, {"imports.add_import": settings.max_import_bytes})
     idempotency.register(app, ReplayStore(store.database))
     app.spec_processor(openapi.completed)
     database, registry = store.database, Registry(settings.models_dir)

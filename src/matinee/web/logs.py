@@ -84,7 +84,6 @@ def observe(app: APIFlask, metrics: Metrics, *, log_requests: bool) -> None:
 
     Must be called before anything else is registered: what comes first sees a request first and its answer last.
     """
-
     template = vars(logging.LogRecord(_log.name, logging.INFO, "", 0, "", (), None))
 
     @app.before_request

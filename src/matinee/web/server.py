@@ -40,14 +40,18 @@ from matinee.web.beside import end_with_parent, retraining
 if TYPE_CHECKING:
     from granian.server.mp import MPServer
 
+    from matinee.web.front import Front
+
 STOP_TIMEOUT_S = 10
 """Longest time from the signal to the end."""
 KILL_TIMEOUT_S = 8
 """What a worker gets to finish what it is answering; the rest is for ending the processes."""
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.05
+MOST_CONNECTIONS = 1280
+"""Requests that a process can have under way, those that still arrive included."""
 IMPORTED = (
-    "granian._loops", "granian.wsgi", "matinee.models.als", "matinee.models.implicit_als", "matinee.web.app", "polars",
+    "granian._loops", "granian.rsgi", "matinee.models.als", "matinee.models.implicit_als", "matinee.web.app", "polars",
     "scipy.linalg", "sqlalchemy.dialects.sqlite", "sqlite3",
 )  # fmt: skip
 """What a parent imports before it forks: with what these import, all that answering takes."""
@@ -123,7 +127,7 @@ def serve(settings: Settings, *, on_ready: Callable[[str], bool | None] | None =
             arguments = (server, url_of(settings.host, port), on_ready)
             threading.Thread(target=_announce, args=arguments, name="matinee-ready", daemon=True).start()
         multiprocessing.set_start_method(_prepared() if fork else "spawn", force=True)
-        server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)
+        server.serve(target_loader=partial(_build_worker, settings), wrap_loader=False)  # type: ignore[arg-type]  # an object
 
 
 def _server(settings: Settings, port: int) -> MPServer:
@@ -133,16 +137,14 @@ def _server(settings: Settings, port: int) -> MPServer:
     from granian.server.mp import MPServer
 
     from matinee.web.logs import configuration
-    from matinee.web.turns import MOST_ARRIVING
 
     return MPServer(
         "matinee",
         address=settings.host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.RSGI,
         workers=settings.workers or os.cpu_count() or 1,
-        blocking_threads=MOST_ARRIVING,
-        backpressure=MOST_ARRIVING,
+        backpressure=MOST_CONNECTIONS,
         respawn_failed_workers=True,
         workers_kill_timeout=KILL_TIMEOUT_S,
         log_level=LogLevels[settings.log_level],
@@ -185,8 +187,10 @@ def _shared_counters() -> Iterator[None]:
             del os.environ[SHARED]
 
 
-def _build_worker(settings: Settings) -> Flask:
-    """Make the application of a worker that the parent, and only the parent, starts and stops."""
+def _build_worker(settings: Settings) -> Front:
+    """Make what answers in a worker that the parent, and only the parent, starts and stops."""
+    from matinee.web.front import Front
+
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, signal.SIG_DFL)  # until granian sets its own: a forked process has the parent's
     if hasattr(os, "setpgrp"):
@@ -194,7 +198,8 @@ def _build_worker(settings: Settings) -> Flask:
         # while it is stopping never ends.
         os.setpgrp()
     end_with_parent()
-    return build_app(settings)
+    most, in_file = max(settings.max_body_bytes, settings.max_import_bytes), settings.database.startswith("sqlite:")
+    return Front(build_app(settings), at_once=settings.threads, most_bytes=most, short_reads=in_file)
 
 
 def url_of(host: str, port: int) -> str:

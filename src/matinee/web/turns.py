@@ -1,8 +1,4 @@
-"""Requests that have arrived are answered one at a time; those still arriving only wait, each in a thread of its own.
-
-Whoever sends a body slowly, by bad luck or on purpose, then keeps nobody else from being answered. Threads wait
-for `MOST_BODIES` of them at most: whoever sends one more is told to come back; what has no body is answered as ever.
-"""
+"""Requests are answered one at a time in a process, unless one takes long or waits."""
 
 from __future__ import annotations
 
@@ -13,42 +9,13 @@ from contextlib import contextmanager
 from threading import Lock, Semaphore
 from typing import TYPE_CHECKING
 
-from matinee.web.problems import refuse
-
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-MOST_ARRIVING = 1280
-"""Requests that a process can have under way: a thread that waits for bytes costs some 20 kB and no time."""
-MOST_BODIES = MOST_ARRIVING - 64
-"""Bodies that may be arriving in a process; a server cannot tell a slow sender from one who never ends."""
-RETRY_AFTER_S = 10
 PATIENCE_S = 0.02
 """After so long with the same request at work others begin beside it."""
-
-
-class Arriving:
-    """Counts the bodies that are arriving."""
-
-    def __init__(self, most: int = MOST_BODIES) -> None:
-        self._most, self._room = most, Semaphore(most)
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Wait for a body in the block.
-
-        Raises
-        ------
-        HTTPError
-            503, if too many are waited for.
-        """
-        if not self._room.acquire(blocking=False):
-            detail = f"{self._most} requests are still sending their body: send yours again in {RETRY_AFTER_S} seconds"
-            raise refuse(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
-        try:
-            yield
-        finally:
-            self._room.release()
+BESIDE = "matinee.beside"
+"""Set in the environment of a request, it lets that one work beside whoever has the turn, without waiting for it."""
 
 
 class Turns:
@@ -56,7 +23,7 @@ class Turns:
 
     Threads that want the interpreter at the same time hand it to each other at every call that lets go of it, thirty
     times a request, which costs half as much again as the request. So each waits for its turn before anything is done
-    for it, and gives it away while it only waits: for a body, for a commit.
+    for it, and gives it away while it only waits, for a commit.
 
     Parameters
     ----------
@@ -72,6 +39,8 @@ class Turns:
         """Return the application, its requests in turns."""
 
         def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            if BESIDE in environ:
+                return application(environ, start_response)
             self._take()
             try:
                 return application(environ, start_response)

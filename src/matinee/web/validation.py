@@ -21,10 +21,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from matinee.web.problems import refuse
-from matinee.web.turns import Arriving, Turns
 
 SHOWN = 80
 """Characters of a wrong value that an answer repeats."""
+TOO_MANY = "matinee.bodies"
+"""Set in the environment of a request whose body was not read, to the number of those that arrive already."""
+RETRY_AFTER_S = 10
 
 
 class Input(BaseModel):
@@ -74,7 +76,7 @@ class StrictAdapter(PydanticAdapter):
 registry.register("pydantic", StrictAdapter)  # APIFlask asks its registry while views are being decorated
 
 
-def register(app: APIFlask, max_bytes: Mapping[str, int], turns: Turns) -> None:
+def register(app: APIFlask, max_bytes: Mapping[str, int]) -> None:
     """Refuse bodies that did not arrive whole, and query parameters where a route takes none.
 
     Parameters
@@ -83,24 +85,24 @@ def register(app: APIFlask, max_bytes: Mapping[str, int], turns: Turns) -> None:
         The application.
     max_bytes
         Largest bodies of the endpoints that take other ones than `MAX_CONTENT_LENGTH` says.
-    turns
-        Given away while a body arrives.
     """
-    arriving = Arriving()
 
     @app.before_request
     def refuse_part_of_a_body() -> None:
-        if not _may_have_body(request_ctx.request.environ):
+        environ = request_ctx.request.environ
+        if not may_have_body(environ):
             return
+        if most := environ.get(TOO_MANY):
+            detail = f"{most} requests are still sending their body: send yours again in {RETRY_AFTER_S} seconds"
+            raise refuse(503, detail, headers={"Retry-After": str(RETRY_AFTER_S)})
         request.max_content_length = max_bytes.get(request.endpoint or "", app.config["MAX_CONTENT_LENGTH"])
         # Werkzeug cuts a chunked body off at the limit and passes over one that ends before its stated length: what is
         # left can look like a whole body, so that half of somebody's ratings would be kept without a word.
-        with arriving.one(), turns.given_away():
-            size = len(request.get_data())
+        size = len(request.get_data())
         stated, limit = request.content_length, request.max_content_length
         if stated is not None and size < stated:
             raise refuse(400, f"{size} of {stated} bytes arrived: send the whole body again")
-        if stated is None and limit is not None and size >= limit and request.environ["wsgi.input"].read(1):
+        if stated is None and limit is not None and size >= limit and environ["wsgi.input"].read(1):
             raise RequestEntityTooLarge
 
     @app.before_request
@@ -112,7 +114,7 @@ def register(app: APIFlask, max_bytes: Mapping[str, int], turns: Turns) -> None:
             raise refuse(422, f"query {names[:SHOWN]}: {request.path} takes no query parameters")
 
 
-def _may_have_body(environ: Mapping[str, Any]) -> bool:
+def may_have_body(environ: Mapping[str, Any]) -> bool:
     """Tell whether a body was announced: a request without either header has none (RFC 9112, section 6.3)."""
     return "HTTP_TRANSFER_ENCODING" in environ or environ.get("CONTENT_LENGTH", "") not in ("", "0")
 
