@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from matinee.web.turns import Turns
+from matinee.web.turns import BESIDE, Turns
 
 
 class Application:
@@ -91,3 +91,19 @@ def test_who_has_no_turn_gives_none_away() -> None:
     with turns.given_away():
         ask(turns.taking(Application({"/": lambda: done.append(1)})), ["/"])
     assert done == [1]
+
+
+def test_who_may_work_beside_others_waits_for_no_turn() -> None:
+    turns, done = Turns(1), threading.Event()
+
+    def short() -> None:
+        answer({"PATH_INFO": "/short", BESIDE: True}, None)  # type: ignore[arg-type]
+
+    def long() -> None:
+        thread = threading.Thread(target=short)
+        thread.start()
+        assert done.wait(10)  # answered while this one has the only turn
+        thread.join(10)
+
+    answer = turns.taking(Application({"/": long, "/short": done.set}))
+    ask(answer, ["/"])
