@@ -148,16 +148,6 @@ def log() -> Iterator[io.StringIO]:
         logging.getLogger(name).setLevel(logging.NOTSET)
 
 
-@pytest.mark.usefixtures("log")
-def test_a_warning_that_only_says_what_we_chose_is_left_out() -> None:
-    handler = next(one for one in logging.getLogger("_granian").handlers if type(one) is logging.StreamHandler)
-    shown = [
-        handler.filter(logging.LogRecord("_granian", logging.WARNING, "", 0, said, (), None))
-        for said in ("Configuration allows spawning up to 1024 Python threads, which seems quite high", "Worker died")
-    ]
-    assert [bool(one) for one in shown] == [False, True]
-
-
 def test_every_request_is_a_line_of_json_without_anything_personal(
     client: FlaskClient, store: RatingStore, log: io.StringIO
 ) -> None:

@@ -48,15 +48,9 @@ class JsonFormatter(logging.Formatter):
             return json.dumps(line, default=str)
 
 
-class _NewsFilter(logging.Filter):
-    """Leaves out granian's warning of many threads: all but `MATINEE_THREADS` of them only wait for slow clients."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith("Configuration allows spawning up to")
-
-
 def configuration(log_format: str, level: str) -> dict[str, Any]:
     """Return what `logging.config.dictConfig` wants: the service's lines and granian's, on standard error."""
+    loggers = ("_granian", "matinee")
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -65,17 +59,9 @@ def configuration(log_format: str, level: str) -> dict[str, Any]:
             "json": {"()": JsonFormatter},
         },
         "handlers": {
-            "stderr": {
-                "class": "logging.StreamHandler",
-                "formatter": log_format,
-                "stream": "ext://sys.stderr",
-            }
+            "stderr": {"class": "logging.StreamHandler", "formatter": log_format, "stream": "ext://sys.stderr"}
         },
-        "filters": {"news": {"()": _NewsFilter}},
-        "loggers": {
-            name: {"handlers": ["stderr"], "level": level, "propagate": False, "filters": filters}
-            for name, filters in (("_granian", ["news"]), ("matinee", []))
-        },
+        "loggers": {name: {"handlers": ["stderr"], "level": level, "propagate": False} for name in loggers},
     }
 
 
