@@ -132,6 +132,12 @@ def added(packed: DataFrame, work: Callable[[Block], npt.ArrayLike]) -> Float64:
     return np.asarray(sum((np.frombuffer(part.as_buffer()) for part in parts), np.zeros(1)))
 
 
+def features_of(table: pa.Table, rank: int) -> Float32:
+    """Return the lists ``features`` as a matrix, shape ``(table.num_rows, rank)``."""
+    flat = table["features"].combine_chunks().flatten().to_numpy()
+    return np.asarray(flat, np.float32).reshape(table.num_rows, rank)
+
+
 def _block(table: pa.Table, user: Int32, item: Int32) -> Block:
     """Sort the ratings of a partition, and leave out the older ones of a pair."""
     times = pc.fill_null(table["rated_at"], NO_TIME).to_numpy()

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.ml.recommendation import ALS as SparkALS  # noqa: N811
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from matinee.data.ratings import Bools, Float32, Ratings
-from matinee.engines.spark.blocks import ROWS_AT_ONCE, Batches, Block, Float64, added, mapped
+from matinee.engines.spark.biases import LEFT, PEOPLE, Biases
+from matinee.engines.spark.blocks import added, features_of, mapped
 from matinee.engines.spark.frames import SparkRatings
 from matinee.errors import ParameterError
 from matinee.models.als import ALS, ALSModel
@@ -32,7 +31,6 @@ BIAS_SWEEPS = 2
 CHECKPOINT_EVERY = 5
 MOST_SENT = 1_000_000
 """So many people's biases are sent to every executor rather than sorted beside their factors."""
-LEFT = "user int, item int, target float"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +81,6 @@ class Factors:
         return sides | {"item_biases": self.item_biases, "mean": self.mean} | seen
 
 
-def features_of(table: pa.Table, rank: int) -> Float32:
-    """Return the lists ``features`` as a matrix, shape ``(table.num_rows, rank)``."""
-    flat = table["features"].combine_chunks().flatten().to_numpy()
-    return np.asarray(flat, np.float32).reshape(table.num_rows, rank)
-
-
 def on_spark(params: ALS, ratings: SparkRatings) -> ALS:
     """Return the parameters in Spark's terms, which are also how new people are placed.
 
@@ -111,20 +103,19 @@ def fit_stars(ratings: SparkRatings, params: ALS) -> Factors:
     if not params.biases:
         people, y, known = _factored(als, ratings.frame.withColumnRenamed("stars", "target"), len(ratings.items))
         return Factors(_unbiased(people), y, np.zeros(len(y), np.float32), 0.0, known, _usual(ratings, params))
-    mean, item_biases = damped_biases(ratings)
-    left = mapped(ratings.packed, partial(_left, mean=mean, item_biases=item_biases), LEFT)
-    people, y, known = _factored(als, left, len(ratings.items))
-    biases = _people_biases(ratings, mean, item_biases)
-    people = people.join(F.broadcast(biases) if len(ratings.users) <= MOST_SENT else biases, "user")
-    return Factors(people, y, item_biases, mean, known, (mean, item_biases))
+    biases = damped_biases(ratings)
+    people, y, known = _factored(als, mapped(ratings.packed, biases.left, LEFT), len(ratings.items))
+    theirs = mapped(ratings.packed, biases.people, PEOPLE)
+    people = people.join(F.broadcast(theirs) if len(ratings.users) <= MOST_SENT else theirs, "user")
+    return Factors(people, y, biases.films, biases.mean, known, (biases.mean, biases.films))
 
 
 def fit_biases(ratings: SparkRatings) -> Factors:
     """Learn damped biases alone: the baseline, a model of rank 0."""
-    mean, item_biases = damped_biases(ratings)
-    people = _of_rank_0(_people_biases(ratings, mean, item_biases), "bias")
-    none = np.zeros((len(item_biases), 0), np.float32)
-    return Factors(people, none, item_biases, mean, ratings.film_counts > 0, (mean, item_biases))
+    biases = damped_biases(ratings)
+    people = _of_rank_0(mapped(ratings.packed, biases.people, PEOPLE), "bias")
+    none, usual = np.zeros((len(biases.films), 0), np.float32), (biases.mean, biases.films)
+    return Factors(people, none, biases.films, biases.mean, ratings.film_counts > 0, usual)
 
 
 def fit_popularity(ratings: SparkRatings) -> Factors:
@@ -153,48 +144,16 @@ def fit_picks(ratings: SparkRatings, params: ImplicitALS) -> Factors:
     return Factors(_unbiased(people), y, zeros, 0.0, known, (0.0, zeros))
 
 
-def damped_biases(ratings: SparkRatings) -> tuple[float, Float32]:
+def damped_biases(ratings: SparkRatings) -> Biases:
     """Find mean and damped biases of the films, in passes over the cluster; those of people follow from them."""
     counts, sums = ratings.film_counts, ratings.film_sums
-    mean = float(sums.sum() / len(ratings))
-    weights = np.where(counts > 0, 1 / (counts + DampedBias.damping), 0)
+    mean, damping = float(sums.sum() / len(ratings)), float(DampedBias.damping)
+    weights = np.where(counts > 0, 1 / (counts + damping), 0)
     biases = (sums - counts * mean) * weights
     for _ in range(BIAS_SWEEPS - 1):
-        rest = partial(_film_rest, mean=mean, item_biases=biases.astype(np.float32))
-        biases = added(ratings.packed, rest) * weights
-    return mean, biases.astype(np.float32)
-
-
-def _film_rest(block: Block, mean: float, item_biases: Float32) -> Float64:
-    """Add up per film the stars less the mean and the biases of the people."""
-    rest = block.stars - np.float32(mean)
-    theirs = np.repeat(_biases_of_people(block, mean, item_biases), np.diff(block.starts))
-    return np.asarray(np.bincount(block.item, rest - theirs, len(item_biases)), np.float64)
-
-
-def _biases_of_people(block: Block, mean: float, item_biases: Float32) -> Float32:
-    """Return damped biases of a block's people, shape ``(people,)``, those of the films being given."""
-    rest = (block.stars - np.float32(mean) - item_biases[block.item]).astype(np.float64)
-    starts = block.starts
-    sums = np.add.reduceat(rest, starts[:-1]) if len(rest) else rest
-    return np.asarray(sums / (np.diff(starts) + DampedBias.damping), np.float32)
-
-
-def _left(block: Block, mean: float, item_biases: Float32) -> Batches:
-    """Return what biases leave of the stars."""
-    theirs = np.repeat(_biases_of_people(block, mean, item_biases), np.diff(block.starts))
-    target = block.stars - np.float32(mean) - item_biases[block.item] - theirs
-    table = pa.table({"user": block.user, "item": block.item, "target": target})
-    yield from table.to_batches(max_chunksize=ROWS_AT_ONCE)
-
-
-def _people_biases(ratings: SparkRatings, mean: float, item_biases: Float32) -> DataFrame:
-    """Return ``user`` and ``bias``."""
-
-    def biases(block: Block) -> Batches:
-        yield pa.record_batch({"user": block.people, "bias": _biases_of_people(block, mean, item_biases)})
-
-    return mapped(ratings.packed, biases, "user int, bias float")
+        before = Biases(mean, biases.astype(np.float32), damping)
+        biases = added(ratings.packed, before.rest_of_films) * weights
+    return Biases(mean, biases.astype(np.float32), damping)
 
 
 def _usual(ratings: SparkRatings, params: ALS) -> tuple[float, Float32]:

@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from matinee.data.ratings import Csr, Float32, Ids, Ratings, Vocabulary
-from matinee.engines.spark.fit import Factors, features_of
-from matinee.engines.spark.frames import SparkRatings
+from matinee.engines.spark.blocks import features_of
 from matinee.models.als import ALS, ALSModel
 from matinee.models.factors import FactorModel
+
+if TYPE_CHECKING:  # an executor that imports them takes half a second longer to start
+    from matinee.engines.spark.fit import Factors
+    from matinee.engines.spark.frames import SparkRatings
 
 Work = Callable[..., bytes]
 
