@@ -80,9 +80,12 @@ def spark() -> Iterator[SparkSession]:
     """Two threads of a local Spark, shared by all tests of the group "spark"."""
     if spark_missing():
         pytest.skip(spark_missing())
+    from bench.loopback import QUICK_START
+
     from matinee.engines.spark.session import spark_session
 
     small = {"spark.driver.memory": "1g", "spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2"}
+    small["spark.driver.extraJavaOptions"] = QUICK_START
     with spark_session("local[2]", small) as session:
         yield session
 

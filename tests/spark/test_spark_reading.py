@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 import matinee
 from matinee.data.columns import ColumnNames
 from matinee.engines.spark.frames import gathered, is_table, read_ratings
-from matinee.errors import DataError
+from matinee.engines.spark.session import spark_session
+from matinee.errors import DataError, EngineError
 
 pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]  # a timeout would break the session for all
 
@@ -67,6 +68,11 @@ def test_nothing_to_read(spark: SparkSession, tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text("user,item,rating\n")
     with pytest.raises(DataError, match="no ratings"):
         read_ratings(spark, str(tmp_path / "e.csv"))
+
+
+def test_a_file_system_that_spark_lacks_is_named(spark: SparkSession) -> None:
+    with pytest.raises(EngineError, match=r"Spark gave up: java.lang.*S3AFileSystem not found"), spark_session():
+        read_ratings(spark, "s3a://bucket/r.parquet")
 
 
 def test_what_goes_by_the_driver(tmp_path: Path) -> None:

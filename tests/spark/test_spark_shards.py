@@ -146,6 +146,18 @@ def test_what_needs_everybody_at_once_is_refused(homes: Homes) -> None:
         _ = base_of(homes.artifacts()[1]).user_ids
 
 
+def test_a_worker_retrains_from_the_data_and_not_from_shards(homes: Homes, tmp_path: Path) -> None:
+    home, data = tmp_path / "home", homes.sharded.parent / "r.parquet"
+    shutil.copytree(homes.sharded, home)
+    arguments = ["worker", "--once", "--json", "--home", str(home)]
+    refused = CliRunner().invoke(cli, arguments)
+    assert refused.exit_code == 1
+    assert "train it again with --engine spark" in refused.stdout
+    trained = CliRunner().invoke(cli, [*arguments, "--data", str(data)])
+    assert trained.exit_code == 0, trained.stdout
+    assert len(Registry(home / "models").read().stars.user_factors) == len(homes.artifacts()[1].stars.users)
+
+
 def test_damage_is_found(homes: Homes, tmp_path: Path) -> None:
     whole = homes.sharded / "models" / homes.artifacts()[1].model_id
     folder = tmp_path / "broken"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,23 @@ def test_wrong_flags(arguments: list[str], code: int, said: str, tmp_path: Path)
     result = CliRunner().invoke(cli, ["train", "sample", *arguments, "--home", str(tmp_path)])
     assert result.exit_code == code
     assert said in result.stderr
+
+
+@pytest.mark.skipif(find_java().version is None, reason="no Java to start")
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--conf", "spark.driver.memory=lots"], "on local[*]: Invalid maximum heap size: -Xmxlots"),
+        (["--master", "spurk://h"], "on spurk://h: Master must either be yarn or start with spark, k8s, or local"),
+    ],
+)
+def test_java_that_does_not_start_is_one_line(flags: list[str], said: str, tmp_path: Path) -> None:
+    """In a process of its own: Java prints on the standard error that it inherits."""
+    pytest.importorskip("pyspark")
+    command = [Path(sys.executable).parent / "matinee", "train", "sample", "--engine", "spark", "--home", tmp_path]
+    done = subprocess.run([*command, *flags], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"matinee: Spark did not start {said}\n"
 
 
 def test_the_engine_is_chosen_by_memory(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from matinee.engines.spark.java import CURE, find_java
+from matinee.engines.spark.java import CURE, find_java, listening
 from matinee.errors import EngineError, MissingExtraError, ParameterError
 
 try:
@@ -99,7 +99,8 @@ def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSessi
         builder = builder.config(name, value)
     os.environ.setdefault("PYSPARK_PYTHON", settings.get("spark.pyspark.python", sys.executable))  # has our packages
     try:
-        session = builder.getOrCreate()
+        with listening() as said:
+            session = builder.getOrCreate()
         context = session.sparkContext
         context.setLogLevel("ERROR")
         if on_this_machine(context.master or "") and not context.getConf().get("spark.checkpoint.dir"):
@@ -107,8 +108,9 @@ def _start(master: str | None, conf: dict[str, str], scratch: str) -> SparkSessi
         if "spark.sql.shuffle.partitions" not in settings:  # 200 by default: most of the time on small clusters
             tasks = TASKS_PER_CORE * context.defaultParallelism
             session.conf.set("spark.sql.shuffle.partitions", str(tasks))
-    except (PySparkException, OSError, RuntimeError) as error:
-        raise EngineError(f"Spark did not start on {url or 'the given master'}: {first_line(error)}") from error
+    except (PySparkException, Py4JError, OSError, RuntimeError) as error:
+        why = said.cause or first_line(error)
+        raise EngineError(f"Spark did not start on {url or 'the given master'}: {why}") from error
     return session
 
 
@@ -143,4 +145,6 @@ def first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
+    if lines[0].startswith("An error occurred while calling") and len(lines) > 1:  # Py4J's own words, then Java's
+        return lines[1].removeprefix(": ")
     return lines[-1] if "Python worker" in lines[0] else lines[0]
