@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,15 +50,13 @@ def test_no_java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert find_java() == (None, "no java on the path")
 
 
-def test_without_java_training_on_spark_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_java_training_on_spark_is_refused_in_one_line(tmp_path: Path) -> None:
+    """In a process of its own: where a test's session runs, Java runs with it."""
     pytest.importorskip("pyspark")
-    from pyspark.sql import SparkSession
-
-    if SparkSession.getActiveSession() is not None:
-        pytest.skip("a session is running in this process, and Java with it")
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    result = CliRunner().invoke(cli, ["train", "sample", "--engine", "spark", "--home", str(tmp_path)])
-    assert result.exit_code == 1
+    command = [sys.executable, "-c", "from matinee.cli import main; main()", "train", "sample", "--engine", "spark"]
+    environment = os.environ | {"JAVA_HOME": str(tmp_path)}
+    result = subprocess.run([*command, "--home", str(tmp_path)], env=environment, capture_output=True, text=True)
+    assert result.returncode == 1
     assert result.stderr.startswith("matinee: Spark needs Java, and no java in")
     assert "install Java 17 or newer" in result.stderr
     assert result.stderr.count("\n") == 1
