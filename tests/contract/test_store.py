@@ -8,11 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -27,7 +24,6 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, make_url, text
 
 from matinee.errors import ParameterError, StoreError
-from matinee.store import database
 from matinee.store.database import Database
 from matinee.store.kept import KeptOf
 from matinee.store.ratings import RatingStore
@@ -277,68 +273,6 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 def test_malformed_urls_are_refused(bad: str) -> None:
     with pytest.raises(ParameterError, match="database url"):
         RatingStore(bad)
-
-
-def test_a_locked_database_is_reported_and_works_again(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.1)
-    store = RatingStore(url)
-    other = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="locked"):
-        store.add_many("0", {260: 4.0})
-    assert store.ratings_of("0") == {}  # readers go on
-    other.execute("ROLLBACK")
-    other.close()
-    assert store.add_many("0", {260: 4.0}) == 1
-    store.close()
-
-
-def test_all_who_wait_are_told_of_a_locked_database_at_once(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.5)
-    store = RatingStore(url)
-    other = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    began = time.monotonic()
-    with ThreadPoolExecutor(10) as pool:
-        asked = [pool.submit(store.add_many, f"user {number}", {260: 4.0}) for number in range(10)]
-        assert all(isinstance(one.exception(), StoreError) for one in asked)
-    assert time.monotonic() - began < 10 * 0.5  # two waits, not ten: those who came while the first waited share one
-    other.execute("ROLLBACK")
-    other.close()
-    assert store.add_many("0", {260: 4.0}) == 1
-    assert store.count() == 1
-    store.close()
-
-
-def test_says_that_it_waits_for_other_writers(url: str, tmp_path: Path) -> None:
-    """Whoever shares threads hears of it before the wait begins, and gets the thread back after all of it."""
-    began, ended = threading.Event(), threading.Event()
-
-    @contextmanager
-    def waiting() -> Iterator[None]:
-        began.set()
-        yield
-        ended.set()
-
-    RatingStore(url).close()
-    store = RatingStore(url, waiting)
-    began.clear()
-    ended.clear()
-    other = sqlite3.connect(tmp_path / "matinee.db", isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(store.add_many, "0", {260: 4.0})
-        assert began.wait(5)
-        assert not ended.wait(0.05)
-        other.execute("ROLLBACK")
-        assert asked.result() == 1
-    assert ended.is_set()
-    other.close()
-    store.close()
 
 
 def _open_and_rate(url: str, user_id: str) -> None:

@@ -160,12 +160,16 @@ def create_app(
     for blueprint in _BLUEPRINTS:
         app.register_blueprint(blueprint)
 
-    app.wsgi_app = _secured(app.wsgi_app, pictures=f" {posters.IMAGES}" if shown else "")  # type: ignore[assignment, method-assign]
-    app.wsgi_app = turns.taking(app.wsgi_app)  # type: ignore[assignment, method-assign]
-    if settings.proxies:
-        count = settings.proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    layered = _layered(app.wsgi_app, settings, turns, f" {posters.IMAGES}" if shown else "")
+    app.wsgi_app = layered  # type: ignore[assignment, method-assign]
     return app
+
+
+def _layered(application: WSGIApplication, settings: Settings, turns: Turns, pictures: str) -> WSGIApplication:
+    """Put around the framework what every request goes through."""
+    inner = turns.taking(_secured(application, pictures))
+    count = settings.proxies
+    return ProxyFix(inner, x_for=count, x_proto=count, x_host=count) if count else inner
 
 
 def _secured(application: WSGIApplication, pictures: str) -> WSGIApplication:
