@@ -9,6 +9,8 @@ answered there, one after the other; whatever may take long, or waits for a disk
 from __future__ import annotations
 
 import io
+import logging
+import os
 import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +56,12 @@ class Front:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+
+    def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the process here: granian's threads may still ask for the interpreter that Python takes down at its end."""
+        self._threads.shutdown()
+        logging.shutdown()
+        os._exit(0)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
