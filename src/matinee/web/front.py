@@ -58,7 +58,7 @@ class Front:
         self._loop = loop
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End the process here: granian's threads may still ask for the interpreter that Python takes down at its end."""
+        """End the process here: threads of granian's may still ask for an interpreter that is being taken down."""
         self._threads.shutdown()
         logging.shutdown()
         os._exit(0)
